@@ -1,0 +1,1 @@
+"""Pergamum: a vector database. Libraries of documents made of chunks, searched by meaning."""
