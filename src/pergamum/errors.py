@@ -1,0 +1,269 @@
+"""Every error of Pergamum: facts, no HTTP. `api/problems.py` turns them into answers.
+
+PergamumError
+├─ Invalid                    the request can never work as it is
+│  ├─ InvalidField            one value breaks a rule; says which field and why
+│  ├─ InvalidCursor
+│  ├─ DuplicateId             the same id twice in one request
+│  ├─ DimensionMismatch, NotFinite, ZeroVector
+│  ├─ EmbeddingRequired       text, but the library has no model to embed it
+│  ├─ UnknownModel
+│  └─ ImportFailed            a line of an NDJSON import is wrong, and nothing was kept
+├─ NotFound                   LibraryNotFound, DocumentNotFound, ChunkNotFound, OperationNotFound
+├─ Conflict                   LibraryExists, DocumentExists, ChunkExists, ChunkOwnedElsewhere
+├─ TooLarge                   the body is over the configured limit
+├─ UnsupportedMediaType       neither JSON nor NDJSON
+├─ Unavailable                try again later
+│  ├─ ShuttingDown, Overloaded
+│  ├─ LibraryReadOnly         a flush failed: nothing more is acknowledged until the library is reopened
+│  └─ OutcomeUnknown          the flush of this very write failed: it may or may not have been kept
+├─ StorageFull                no space left; nothing of the write was kept
+├─ EmbeddingFailed            the provider of embeddings refused or cannot be reached
+├─ Damaged                    stored bytes do not match their checksum, or a file is missing or unreadable
+│  └─ NewerFormat             a file was written by a newer release
+└─ CannotStart                DataFolderInUse, UnsafeSqlite
+"""
+
+from collections.abc import Mapping
+from typing import Self, TypeAlias
+
+Fact: TypeAlias = str | int | float | bool | None
+
+
+class PergamumError(Exception):
+    """Something Pergamum refuses or cannot do."""
+
+    def __init__(self, message: str, **facts: Fact) -> None:
+        super().__init__(message)
+        self.facts: Mapping[str, Fact] = facts
+
+    def __copy__(self) -> Self:
+        twin = type(self).__new__(type(self))
+        Exception.__init__(twin, str(self))
+        twin.facts = self.facts
+        return twin
+
+    def located(self, **where: Fact) -> Self:
+        """Return this error knowing where it happened, such as `document=3, chunk=0`; facts already there are kept."""
+        self.facts = where | dict(self.facts)
+        return self
+
+
+class Invalid(PergamumError):
+    """The request can never work as it is."""
+
+
+class InvalidField(Invalid):
+    """A value breaks a rule."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}", field=field, reason=reason)
+
+
+class InvalidCursor(Invalid):
+    """The cursor was not made by this server for this list."""
+
+    def __init__(self) -> None:
+        super().__init__("the cursor was not made by this server for this list")
+
+
+class DuplicateId(Invalid):
+    """The same id appears twice in one request."""
+
+    def __init__(self, noun: str, id: str) -> None:
+        super().__init__(f"{noun} id {id!r} appears twice in one request", noun=noun, id=id)
+
+
+class DimensionMismatch(Invalid):
+    """The vector is not as long as the library's dimension."""
+
+    def __init__(self, expected: int, received: int) -> None:
+        super().__init__(
+            f"expected a vector of {expected} numbers, received {received}", expected=expected, received=received
+        )
+
+
+class NotFinite(Invalid):
+    """The vector holds NaN, infinity or a number beyond float32."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__(f"number {at} of the vector is not a finite float32", at=at)
+
+
+class ZeroVector(Invalid):
+    """A zero vector has no direction, so cosine cannot compare it."""
+
+    def __init__(self) -> None:
+        super().__init__("a zero vector has no direction, so cosine cannot compare it")
+
+
+class EmbeddingRequired(Invalid):
+    """The library has no embedding model, so text needs a vector with it."""
+
+    def __init__(self) -> None:
+        super().__init__("the library's vectors come from outside, so give the vector beside or instead of the text")
+
+
+class UnknownModel(Invalid):
+    """No embedding model of this name is available on this server."""
+
+    def __init__(self, model: str, available: str) -> None:
+        super().__init__(f"no embedding model {model!r}; available: {available}", model=model, available=available)
+
+
+class NotFound(PergamumError):
+    """Nothing is stored under this name or id."""
+
+
+class LibraryNotFound(NotFound):
+    """There is no such library."""
+
+    def __init__(self, library: str) -> None:
+        super().__init__(f"no library {library!r}", library=library)
+
+
+class DocumentNotFound(NotFound):
+    """The library has no such document."""
+
+    def __init__(self, document_id: str) -> None:
+        super().__init__(f"no document {document_id!r}", document_id=document_id)
+
+
+class ChunkNotFound(NotFound):
+    """The library has no such chunk."""
+
+    def __init__(self, chunk_id: str) -> None:
+        super().__init__(f"no chunk {chunk_id!r}", chunk_id=chunk_id)
+
+
+class OperationNotFound(NotFound):
+    """There is no such operation."""
+
+    def __init__(self, operation_id: str) -> None:
+        super().__init__(f"no operation {operation_id!r}", operation_id=operation_id)
+
+
+class Conflict(PergamumError):
+    """The request contradicts what is stored."""
+
+
+class LibraryExists(Conflict):
+    """Another library has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"another library is named {name!r}", name=name)
+
+
+class DocumentExists(Conflict):
+    """A document has this id already."""
+
+    def __init__(self, document_id: str) -> None:
+        super().__init__(f"document {document_id!r} exists already", document_id=document_id)
+
+
+class ChunkExists(Conflict):
+    """A chunk has this id already."""
+
+    def __init__(self, chunk_id: str) -> None:
+        super().__init__(f"chunk {chunk_id!r} exists already", chunk_id=chunk_id)
+
+
+class ChunkOwnedElsewhere(Conflict):
+    """The chunk id belongs to another document of the library."""
+
+    def __init__(self, chunk_id: str, document_id: str) -> None:
+        super().__init__(
+            f"chunk {chunk_id!r} belongs to document {document_id!r}", chunk_id=chunk_id, document_id=document_id
+        )
+
+
+class TooLarge(PergamumError):
+    """The request is over a configured limit."""
+
+    def __init__(self, what: str, limit: int) -> None:
+        super().__init__(f"{what} is over the limit of {limit}", limit=limit)
+
+
+class UnsupportedMediaType(PergamumError):
+    """The body is neither JSON nor, where that is accepted, NDJSON."""
+
+    def __init__(self, received: str, expected: str) -> None:
+        super().__init__(f"expected {expected}, received {received!r}", received=received, expected=expected)
+
+
+class Unavailable(PergamumError):
+    """The request may work later."""
+
+
+class ShuttingDown(Unavailable):
+    """The server is stopping."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is stopping")
+
+
+class Overloaded(Unavailable):
+    """Too much is waiting already."""
+
+    def __init__(self, what: str, limit: int) -> None:
+        super().__init__(f"more than {limit} {what} are waiting", limit=limit)
+
+
+class LibraryReadOnly(Unavailable):
+    """A flush failed, so nothing more is acknowledged until the library is reopened."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the library takes no writes until it is reopened: {reason}", reason=reason)
+
+
+class OutcomeUnknown(Unavailable):
+    """The flush of this write failed: it may or may not have been kept."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the write may or may not have been kept: {reason}", reason=reason)
+
+
+class StorageFull(PergamumError):
+    """No space is left; nothing of the write was kept."""
+
+    def __init__(self) -> None:
+        super().__init__("no space is left on the data folder's disk; nothing of the write was kept")
+
+
+class EmbeddingFailed(PergamumError):
+    """The provider of embeddings refused, or cannot be reached."""
+
+    def __init__(self, provider: str, reason: str) -> None:
+        super().__init__(f"{provider}: {reason}", provider=provider, reason=reason)
+
+
+class Damaged(PergamumError):
+    """Stored bytes do not match their checksum, or a file is missing or unreadable."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"{what}: {reason}", what=what, reason=reason)
+
+
+class NewerFormat(Damaged):
+    """The file was written by a newer release of Pergamum."""
+
+    def __init__(self, what: str, found: int, supported: int) -> None:
+        super().__init__(what, f"format {found} is newer than {supported}, the newest this release reads")
+
+
+class CannotStart(PergamumError):
+    """The server refuses to start."""
+
+
+class DataFolderInUse(CannotStart):
+    """Another process has the data folder open."""
+
+    def __init__(self, folder: str, holder: str) -> None:
+        super().__init__(f"{folder} is in use by {holder}; one process at a time may open it")
+
+
+class UnsafeSqlite(CannotStart):
+    """This SQLite can corrupt a write-ahead log."""
+
+    def __init__(self, found: str, needed: str) -> None:
+        super().__init__(f"SQLite {found} has the WAL-reset corruption bug; {needed} or later is needed")
