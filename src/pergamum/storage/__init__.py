@@ -1,0 +1,1 @@
+"""Where does it lie on disk, and what survives a crash?"""

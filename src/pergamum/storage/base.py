@@ -1,0 +1,269 @@
+"""What a store of one library promises. SQLite keeps the rows on disk; `memory.py` is the twin for tests.
+
+The order of a durable write, kept by the engine (DESIGN section 3):
+    vectors.write -> vectors.flush -> work.commit -> publish the view -> acknowledge
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+
+from pergamum.domain.chunk import Chunk
+from pergamum.domain.document import Document
+from pergamum.domain.library import Library
+from pergamum.domain.operation import Operation
+from pergamum.domain.vectors import Matrix
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryState:
+    """The one row that says where a library stands; saved in the transaction of every group.
+
+    `position` is that of the last command applied, `history` the running hash (32 bytes) of all commands applied,
+    `next_slot` the first slot never used, `documents` and `chunks` how many there are.
+    """
+
+    library: Library
+    position: int = 0
+    history: bytes = bytes(32)
+    next_slot: int = 0
+    documents: int = 0
+    chunks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChunk:
+    """A chunk's row: the chunk, its slot, the crc32 of its float32 bytes, the position that last changed the row."""
+
+    chunk: Chunk
+    slot: int
+    vector_crc: int
+    changed: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSnapshot:
+    """The index snapshot that counts: its folder under index/, the slots it covers, the crc32 of its manifest."""
+
+    folder: str
+    position: int
+    slots: int
+    manifest_crc: int
+
+
+class Rows(Protocol):
+    """One read transaction: all it answers belongs to one position, `state().position`.
+
+    A row whose checksum does not match raises `Damaged`. Lists are in ascending order of id (by code point), those of
+    a document's chunks in the order of chunk_index, and hold at most `limit` items.
+    """
+
+    def state(self) -> LibraryState:
+        """Return where the library stands."""
+
+    def document(self, document_id: str) -> Document | None:
+        """Return the document, if it exists."""
+
+    def documents_by_id(self, ids: Sequence[str]) -> dict[str, Document]:
+        """Return those of `ids` that exist."""
+
+    def documents(self, after: str | None, limit: int) -> list[Document]:
+        """Return the documents whose id comes after `after`."""
+
+    def chunk(self, chunk_id: str) -> StoredChunk | None:
+        """Return the chunk, if it exists."""
+
+    def chunks_by_id(self, ids: Sequence[str]) -> dict[str, StoredChunk]:
+        """Return those of `ids` that exist."""
+
+    def chunks(self, after: str | None, limit: int) -> list[StoredChunk]:
+        """Return the chunks whose id comes after `after`."""
+
+    def chunks_of(self, document_id: str, after: int | None, limit: int | None) -> list[StoredChunk]:
+        """Return the document's chunks whose chunk_index is greater than `after`; `limit` None returns all."""
+
+    def chunks_at(self, slots: Sequence[int]) -> dict[int, StoredChunk]:
+        """Return the chunks that hold these slots; slots that hold none are left out."""
+
+    def dead_slots(self) -> npt.NDArray[np.int64]:
+        """Return the slots below next_slot that hold no chunk, ascending."""
+
+    def vector_checksums(self, first_slot: int) -> Iterable[tuple[int, int]]:
+        """Yield (slot, vector_crc) of every chunk at `first_slot` or beyond, ascending by slot."""
+
+    def snapshot(self) -> IndexSnapshot | None:
+        """Return the index snapshot that counts, if any."""
+
+
+class WritableRows(Rows, Protocol):
+    """The rows inside the one write transaction."""
+
+    def save_state(self, state: LibraryState) -> None:
+        """Replace the state."""
+
+    def put_documents(self, documents: Sequence[Document]) -> None:
+        """Insert the documents, or replace the rows that have their ids."""
+
+    def remove_document(self, document_id: str) -> None:
+        """Remove the row. REQUIRES: the document's chunks have been removed."""
+
+    def put_chunks(self, chunks: Sequence[StoredChunk]) -> None:
+        """Insert the chunks, or replace the rows that have their ids. REQUIRES: their documents are stored.
+
+        A row that moves to another slot leaves its old slot dead.
+        """
+
+    def remove_chunks(self, chunks: Sequence[StoredChunk]) -> None:
+        """Remove the rows; their slots are dead. REQUIRES: these are the rows as stored."""
+
+    def name_snapshot(self, snapshot: IndexSnapshot | None) -> None:
+        """Say which index snapshot counts from now on."""
+
+
+class UnitOfWork(Protocol):
+    """One write transaction. Leaving its block without `commit` rolls it back."""
+
+    @property
+    def rows(self) -> WritableRows:
+        """The rows as this transaction sees and changes them."""
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Make what is written inside the block undone when the block raises; the error goes on."""
+
+    def commit(self) -> None:
+        """Make the transaction durable.
+
+        Raises `StorageFull` when the disk is full: all is rolled back and the next write may try. Raises
+        `OutcomeUnknown` when the flush failed: whether the transaction is kept will be known when the store has been
+        opened again, and nothing more may be written before.
+        """
+
+
+class VectorStore(Protocol):
+    """The library's vectors, addressed by slot. Threads: one writer; `matrix` may be called from any thread."""
+
+    def create(self, dimension: int) -> None:
+        """Make the file and its name durable, ready for vectors of `dimension` numbers.
+
+        Harmless when it exists so. A file of another dimension was left by a transaction that was rolled back: it is
+        replaced. REQUIRES: a committed library state names no other dimension.
+        """
+
+    def write(self, first_slot: int, vectors: Matrix) -> None:
+        """Write vectors into the slots from `first_slot` on; not durable before `flush`. Raises `StorageFull`."""
+
+    def flush(self) -> None:
+        """Make every write durable. Raises `OutcomeUnknown` when the flush failed."""
+
+    def matrix(self, slots: int) -> Matrix:
+        """Return a read-only map of at least `slots` rows, shape (rows, dimension).
+
+        It stays valid as long as it is referenced; it shows later writes to slots at or beyond `slots`.
+        """
+
+    @property
+    def mapped_bytes(self) -> int:
+        """How many bytes of the file are mapped."""
+
+
+class LibraryStore(Protocol):
+    """Rows and vectors of one library. Threads: any number of readers, one writer at a time."""
+
+    @property
+    def vectors(self) -> VectorStore:
+        """The vectors of the library."""
+
+    @property
+    def index_folder(self) -> Path | None:
+        """The folder that holds one folder for each index snapshot; None when the store lives in memory."""
+
+    def reading(self) -> AbstractContextManager[Rows]:
+        """Open a read transaction."""
+
+    def writing(self) -> AbstractContextManager[UnitOfWork]:
+        """Open the write transaction. Raises `StorageFull` or `LibraryReadOnly`."""
+
+    def checkpoint(self) -> None:
+        """Let the writer move its log into the database, when there is enough of it. REQUIRES: no open write."""
+
+    def close(self) -> None:
+        """Release files and connections. REQUIRES: nothing is being read or written."""
+
+
+class CatalogStore(Protocol):
+    """Which libraries exist, under which names, and the operations. Each method is one durable transaction.
+
+    Threads: any. A library may hold two names while it is renamed; each name belongs to one library.
+    """
+
+    def add(self, library_id: UUID, name: str, at: datetime) -> None:
+        """List a library. Raises `LibraryExists` when the name is taken."""
+
+    def remove(self, library_id: UUID) -> None:
+        """Leave a tombstone in place of the library and free its names. Raises `LibraryNotFound`."""
+
+    def reserve(self, library_id: UUID, name: str) -> None:
+        """Give the library one more name; harmless when it has it. Raises `LibraryExists` when another has it."""
+
+    def release_all_but(self, library_id: UUID, name: str) -> None:
+        """Free the names of the library other than `name`."""
+
+    def names(self, library_id: UUID) -> list[str]:
+        """Return the names of the library, none when it is not listed."""
+
+    def find(self, name: str) -> UUID | None:
+        """Return the library that holds the name."""
+
+    def page(self, after: str | None, limit: int) -> list[tuple[str, UUID]]:
+        """Return at most `limit` (name, library id) in ascending order of name, those after `after`."""
+
+    def libraries(self) -> set[UUID]:
+        """Return every listed library."""
+
+    def tombstones(self) -> set[UUID]:
+        """Return every library that was deleted here."""
+
+    def save_operation(self, operation: Operation) -> None:
+        """Insert the operation, or replace the one with its id."""
+
+    def operation(self, operation_id: UUID) -> Operation | None:
+        """Return the operation, if it exists."""
+
+
+class Storage(Protocol):
+    """All that is kept: the catalogue and a store for each library. Threads: any, one at a time for one library."""
+
+    @property
+    def catalog(self) -> CatalogStore:
+        """The catalogue."""
+
+    def create(self, library: Library) -> None:
+        """Make an empty store for the library, durable with its name on disk, not listed in the catalogue."""
+
+    def open(self, library_id: UUID) -> LibraryStore:
+        """Open the store. Raises `Damaged` when it is missing or unreadable, `NewerFormat`."""
+
+    def destroy(self, library_id: UUID) -> None:
+        """Take the store away durably and give its bytes back; harmless when there is none. REQUIRES: it is closed."""
+
+    def tidy(self) -> list[UUID]:
+        """Clean up what a crash left: trash, stores with a tombstone, unlisted stores at position 0.
+
+        Returns the other unlisted stores: they are kept, because a lost catalogue must not delete data.
+        """
+
+    def release_reserve(self) -> None:
+        """Free the bytes kept so that deletions work on a full disk."""
+
+    def restore_reserve(self) -> None:
+        """Keep them again, if there is space; harmless when they are kept."""
+
+    def close(self) -> None:
+        """Release everything. REQUIRES: every store is closed."""

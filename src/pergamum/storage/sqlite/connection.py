@@ -1,0 +1,121 @@
+"""SQLite connections as every database of Pergamum opens them, and what SQLite's errors mean."""
+
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from pergamum.errors import Damaged, NewerFormat, OutcomeUnknown, PergamumError, StorageFull, UnsafeSqlite
+from pergamum.storage.files import FULL, flush_again
+from pergamum.storage.sqlite.schema import Schema
+
+OLDEST_SQLITE: Final = (3, 51, 3)
+BUSY_MILLISECONDS: Final = 2_000
+CACHE_KIBIBYTES: Final = 8_000
+LOG_SIZE_LIMIT: Final = 64 << 20
+_READ_FAILURES: Final = frozenset(
+    {apsw.SQLITE_IOERR_READ, apsw.SQLITE_IOERR_SHORT_READ, apsw.SQLITE_IOERR_DATA, apsw.SQLITE_IOERR_CORRUPTFS}
+)
+
+
+def check_sqlite() -> None:
+    """Refuse a SQLite with the WAL-reset corruption bug. Raises `UnsafeSqlite`."""
+    found = apsw.sqlite_lib_version()
+    if tuple(map(int, found.split("."))) < OLDEST_SQLITE:
+        raise UnsafeSqlite(found, ".".join(map(str, OLDEST_SQLITE)))
+
+
+def failure(error: apsw.Error | UnicodeDecodeError, what: str, connection: apsw.Connection) -> PergamumError | None:
+    """Return what an error of SQLite means, None when it is a mistake in our code."""
+    match error:
+        case apsw.FullError():
+            return StorageFull()
+        case apsw.IOError():
+            return _io_failure(error, what, connection)
+        case apsw.CorruptError() | apsw.NotADBError() | apsw.CantOpenError() | UnicodeDecodeError():
+            return Damaged(what, str(error))
+        case _:
+            return None
+
+
+def _io_failure(error: apsw.IOError, what: str, connection: apsw.Connection) -> PergamumError:
+    code = getattr(error, "extendedresult", apsw.SQLITE_IOERR)
+    if code in _READ_FAILURES:
+        return Damaged(what, str(error))
+    if code == apsw.SQLITE_IOERR_WRITE and connection.system_errno in FULL:
+        return StorageFull()
+    return OutcomeUnknown(str(error))
+
+
+def create_database(path: Path, schema: Schema) -> apsw.Connection:
+    """Make a new database; the caller makes its name durable. Raises `StorageFull`, `OutcomeUnknown`."""
+    connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+    try:
+        connection.pragma("page_size", 8_192)
+        _configure(connection)
+        schema.create(connection)
+    except apsw.Error as error:
+        connection.close(force=True)
+        raise failure(error, str(path), connection) or error from error
+    return connection
+
+
+def open_writer(path: Path, schema: Schema) -> apsw.Connection:
+    """Open for writing and settle the log, so that nothing depends on what a failed flush may have left in it.
+
+    See docs/decisions/0003-recovery-by-reopening.md. Raises `Damaged`, `NewerFormat`, `StorageFull`,
+    `OutcomeUnknown`.
+    """
+    if not path.exists():
+        raise Damaged(str(path), "the file is missing")
+    flush_again(path.with_name(f"{path.name}-wal"))
+    connection = _connect(path)
+    try:
+        _configure(connection)
+        schema.upgrade(connection, str(path))
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except apsw.Error as error:
+        abandon(connection)
+        raise failure(error, str(path), connection) or error from error
+    except NewerFormat:
+        abandon(connection)
+        raise
+    return connection
+
+
+def open_reader(path: Path) -> apsw.Connection:
+    """Open for reading a database that a writer of this process has open. Raises `Damaged`."""
+    connection = _connect(path)
+    try:
+        _configure(connection)
+        connection.pragma("query_only", True)
+    except apsw.Error as error:
+        connection.close(force=True)
+        raise failure(error, str(path), connection) or error from error
+    return connection
+
+
+def abandon(connection: apsw.Connection) -> None:
+    """Close without moving the log into the database: after a failure the next opening decides what it holds."""
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    connection.close(force=True)
+
+
+def _connect(path: Path) -> apsw.Connection:
+    try:
+        return apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE)
+    except apsw.CantOpenError as error:
+        raise Damaged(str(path), str(error)) from error
+
+
+def _configure(connection: apsw.Connection) -> None:
+    # Without it this SQLite (STAT4) prepares a statement again whenever a key it looks up changes: 4 µs a row.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+    connection.set_busy_timeout(BUSY_MILLISECONDS)
+    connection.pragma("cache_size", -CACHE_KIBIBYTES)
+    connection.pragma("trusted_schema", False)
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+    connection.pragma("mmap_size", 0)
+    connection.pragma("wal_autocheckpoint", 0)
+    connection.pragma("journal_size_limit", LOG_SIZE_LIMIT)

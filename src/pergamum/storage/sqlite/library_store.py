@@ -1,0 +1,113 @@
+"""Rows and vectors of one library on disk: one writer connection, a bounded pool of readers, the vector file."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from pergamum.errors import Damaged, LibraryReadOnly
+from pergamum.storage.base import LibraryState
+from pergamum.storage.files import remove_file
+from pergamum.storage.sqlite.connection import abandon, failure, open_reader, open_writer
+from pergamum.storage.sqlite.pool import ConnectionPool
+from pergamum.storage.sqlite.rows import SqliteRows
+from pergamum.storage.sqlite.schema import LIBRARY
+from pergamum.storage.sqlite.unit_of_work import Reading, SqliteUnitOfWork
+from pergamum.storage.vectors import VectorFile
+
+DATABASE: Final = "library.db"
+VECTORS: Final = "vectors.f32"
+INDEX: Final = "index"
+
+
+class SqliteLibraryStore:
+    """One generation of one library. Implements `LibraryStore`.
+
+    After a failed flush or an uncertain COMMIT it refuses writes with `LibraryReadOnly`; opening again is the
+    recovery (docs/decisions/0003-recovery-by-reopening.md).
+    """
+
+    def __init__(self, folder: Path, *, readers: int, checkpoint_bytes: int) -> None:
+        self._folder, self._checkpoint_bytes = folder, checkpoint_bytes
+        self._what = str(folder / DATABASE)
+        self._failure: str | None = None
+        self._log_pages = 0
+        self._writer = open_writer(folder / DATABASE, LIBRARY)
+        self._writer.set_wal_hook(self._note_log)
+        self._pool = ConnectionPool(lambda: open_reader(folder / DATABASE), readers)
+        try:
+            self._vectors = self._open_vectors()
+        except BaseException:
+            self._pool.close()
+            self._writer.close(force=True)
+            raise
+
+    @property
+    def vectors(self) -> VectorFile:
+        """The vectors, by slot."""
+        return self._vectors
+
+    @property
+    def index_folder(self) -> Path:
+        """The folder that holds one folder for each index snapshot."""
+        return self._folder / INDEX
+
+    def reading(self) -> Reading:
+        """Open a read transaction; waits while all reader connections are in use."""
+        return Reading(self._pool, self._what)
+
+    def writing(self) -> SqliteUnitOfWork:
+        """Open the write transaction. Raises `StorageFull` or `LibraryReadOnly`."""
+        reason = self._failure or self._vectors.failure
+        if reason is not None:
+            raise LibraryReadOnly(reason)
+        return SqliteUnitOfWork(self._writer, self._what, self._refuse_writes)
+
+    def checkpoint(self) -> None:
+        """Move the log into the database when there is enough of it.
+
+        A full disk leaves the log as it is, for the next try. Any other failure makes the store refuse writes.
+        """
+        if self._log_pages * 8_192 < self._checkpoint_bytes or self._failure is not None:
+            return
+        try:
+            pages, moved = self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            self._log_pages = pages - moved
+        except (apsw.FullError, apsw.BusyError):
+            return
+        except apsw.Error as error:
+            self._refuse_writes(str(failure(error, self._what, self._writer) or error))
+
+    def close(self) -> None:
+        """Release files and connections. REQUIRES: nothing is being read or written."""
+        self._pool.close()
+        self._vectors.close()
+        if self._failure is not None:
+            abandon(self._writer)
+            return
+        with suppress(apsw.Error):  # the log stays, and the next opening moves it
+            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        self._writer.close(force=True)
+
+    def _open_vectors(self) -> VectorFile:
+        state = self._state()
+        path = self._folder / VECTORS
+        if state.library.dimension is None:
+            remove_file(path)  # its group was never committed
+            return VectorFile(path)
+        vectors = VectorFile(path)
+        if vectors.dimension not in {state.library.dimension, None}:
+            raise Damaged(str(path), f"dimension {vectors.dimension}, the library has {state.library.dimension}")
+        vectors.matrix(state.next_slot)
+        return vectors
+
+    def _state(self) -> LibraryState:
+        return SqliteRows(self._writer, self._what).state()
+
+    def _note_log(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
+        self._log_pages = pages
+        return apsw.SQLITE_OK
+
+    def _refuse_writes(self, reason: str) -> None:
+        self._failure = reason

@@ -1,0 +1,208 @@
+"""The doctor's look at a data folder: every row, every vector, every count, compared with every other.
+
+The folder must not be in use. Opening settles logs as a start does; besides that nothing is changed.
+"""
+
+from collections import Counter
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+from zlib import crc32
+
+import apsw
+
+from pergamum.domain.document import Document
+from pergamum.domain.vectors import Matrix
+from pergamum.errors import Damaged
+from pergamum.storage.base import IndexSnapshot, LibraryState
+from pergamum.storage.sqlite.codec import checksum, document_of
+from pergamum.storage.sqlite.connection import check_sqlite, open_writer
+from pergamum.storage.sqlite.data_folder import DataFolder, current_generation
+from pergamum.storage.sqlite.library_store import DATABASE, INDEX, VECTORS
+from pergamum.storage.sqlite.rows import DOCUMENT, SqliteRows
+from pergamum.storage.sqlite.schema import CATALOG, LIBRARY
+from pergamum.storage.vectors import VectorFile
+
+MANIFEST: Final = "manifest.json"
+_CATALOG_ROWS: Final = (
+    "SELECT id, created_at, tombstone, checksum FROM libraries",
+    "SELECT name, library, checksum FROM names",
+    "SELECT id, operation, checksum FROM operations",
+)
+
+
+class Severity(StrEnum):
+    """`damage` loses data or answers; `warning` costs space or time only."""
+
+    DAMAGE = "damage"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong: how bad, with what, and how it shows."""
+
+    severity: Severity
+    what: str
+    detail: str
+
+
+def verify_data_folder(path: Path) -> Iterator[Finding]:
+    """Yield what is wrong with the data folder and every library in it. Raises `DataFolderInUse`, `UnsafeSqlite`."""
+    check_sqlite()
+    with closing(DataFolder(path)) as folder:
+        listed = yield from _verify_catalog(folder.catalog)
+        stored = {str(library_id) for library_id in folder.library_ids()}
+        for library_id in sorted(listed - stored):
+            yield _damage(str(folder.libraries / library_id), "the library is listed and its folder is missing")
+        for library_id in sorted(stored - listed):
+            yield _warning(str(folder.libraries / library_id), "the catalogue does not list this library")
+        for library_id in sorted(stored):
+            yield from verify_library(folder.libraries / library_id)
+
+
+def verify_library(folder: Path) -> Iterator[Finding]:
+    """Yield what is wrong with one library that nobody has open."""
+    try:
+        generation = current_generation(folder)
+        connection = open_writer(generation / DATABASE, LIBRARY)
+    except Damaged as error:
+        yield _found(error)
+        return
+    with closing(connection):
+        yield from _verify_pages(connection, str(generation / DATABASE))
+        try:
+            yield from _verify_rows(connection, generation)
+        except (apsw.Error, Damaged) as error:
+            yield _damage(str(generation / DATABASE), f"cannot be read to its end: {error}")
+
+
+def _verify_catalog(path: Path) -> Generator[Finding, None, set[str]]:
+    """Yield what is wrong with the catalogue; return the ids of the libraries it lists."""
+    try:
+        connection = open_writer(path, CATALOG)
+    except Damaged as error:
+        yield _found(error)
+        return set()
+    with closing(connection):
+        yield from _verify_pages(connection, str(path))
+        for sql in _CATALOG_ROWS:
+            yield from _verify_catalog_rows(connection, sql, str(path))
+        return {row[0] for row in connection.execute("SELECT id FROM libraries WHERE tombstone = 0")}
+
+
+def _verify_catalog_rows(connection: apsw.Connection, sql: str, what: str) -> Iterator[Finding]:
+    try:
+        for row in connection.execute(sql):
+            if checksum(row[:-1]) != row[-1]:
+                yield _damage(f"{what}, {row[0]!r}", "the row does not match its checksum")
+    except (apsw.Error, UnicodeDecodeError) as error:
+        yield _damage(what, f"cannot be read to its end: {error}")
+
+
+def _verify_pages(connection: apsw.Connection, what: str) -> Iterator[Finding]:
+    try:
+        lines = [str(row[0]) for row in connection.execute("PRAGMA integrity_check")]
+    except apsw.Error as error:
+        lines = [str(error)]
+    yield from (_damage(what, line) for line in lines if line != "ok")
+
+
+def _verify_rows(connection: apsw.Connection, generation: Path) -> Iterator[Finding]:
+    database = str(generation / DATABASE)
+    rows = SqliteRows(connection, database)
+    state = rows.state()
+    owners = yield from _verify_chunks(connection, rows, generation)
+    yield from _verify_documents(connection, owners, database)
+    yield from _verify_slots(connection, state, database)
+    documents, chunks = _count(connection, "documents"), _count(connection, "chunks")
+    if (documents, chunks) != (state.documents, state.chunks):
+        counted, said = f"{documents} documents and {chunks} chunks", f"{state.documents} and {state.chunks}"
+        yield _damage(database, f"there are {counted}, the state says {said}")
+    yield from _verify_snapshot(rows.snapshot(), generation / INDEX)
+
+
+def _verify_chunks(
+    connection: apsw.Connection, rows: SqliteRows, generation: Path
+) -> Generator[Finding, None, Counter[int]]:
+    """Yield the chunks whose row or vector does not match its checksum; return how many each document number has."""
+    database, path = str(generation / DATABASE), generation / VECTORS
+    vectors = VectorFile(path)
+    owners: Counter[int] = Counter()
+    with closing(vectors):
+        matrix = vectors.matrix(0)
+        for slot, document in connection.execute("SELECT slot, document FROM chunks ORDER BY slot"):
+            owners[document] += 1
+            try:
+                stored = rows.chunks_at([slot])[slot]
+            except Damaged as error:
+                yield _damage(database, str(error))
+                continue
+            if not _matches(matrix, slot, stored.vector_crc):
+                yield _damage(f"{path}, slot {slot}", f"the vector of chunk {stored.chunk.id!r} fails its checksum")
+    return owners
+
+
+def _verify_documents(connection: apsw.Connection, owners: Counter[int], database: str) -> Iterator[Finding]:
+    for (number,) in connection.execute("SELECT number FROM documents ORDER BY number"):
+        try:
+            document: Document = document_of(*connection.execute(DOCUMENT + "WHERE number = ?", (number,)).fetchall())
+        except (Damaged, UnicodeDecodeError) as error:
+            yield _damage(f"{database}, document number {number}", str(error))
+            continue
+        if document.chunks != owners[number]:
+            yield _damage(
+                f"{database}, document {document.id!r}", f"says {document.chunks} chunks, has {owners[number]}"
+            )
+
+
+def _verify_slots(connection: apsw.Connection, state: LibraryState, database: str) -> Iterator[Finding]:
+    both = "SELECT count(*) FROM dead_slots WHERE slot IN (SELECT slot FROM chunks)"
+    beyond = "SELECT count(*) FROM (SELECT slot FROM chunks UNION ALL SELECT slot FROM dead_slots) WHERE slot >= ?"
+    if found := _number(connection, both):
+        yield _damage(database, f"{found} slots are marked dead and hold a chunk")
+    if found := _number(connection, beyond, state.next_slot):
+        yield _damage(database, f"{found} slots are at or beyond next_slot {state.next_slot}")
+    known = _count(connection, "chunks") + _count(connection, "dead_slots")
+    if known < state.next_slot:
+        yield _warning(database, f"{state.next_slot - known} slots hold no chunk and are not marked dead")
+
+
+def _verify_snapshot(snapshot: IndexSnapshot | None, index: Path) -> Iterator[Finding]:
+    named = None if snapshot is None else snapshot.folder
+    for folder in sorted(index.iterdir()):
+        if folder.name != named:
+            yield _warning(str(folder), "no row names this index snapshot; the next start removes it")
+    if snapshot is None:
+        return
+    manifest = index / snapshot.folder / MANIFEST
+    if not manifest.exists() or crc32(manifest.read_bytes()) != snapshot.manifest_crc:
+        yield _warning(str(manifest), "missing or damaged; the next start rebuilds the index from the rows")
+
+
+def _matches(matrix: Matrix, slot: int, crc: int) -> bool:
+    return slot < len(matrix) and crc32(matrix[slot].data) == crc
+
+
+def _count(connection: apsw.Connection, table: str) -> int:
+    return _number(connection, f"SELECT count(*) FROM {table}")
+
+
+def _number(connection: apsw.Connection, sql: str, *bindings: int) -> int:
+    found: int = connection.execute(sql, bindings).fetchall()[0][0]  # type: ignore[assignment]  # it counts
+    return found
+
+
+def _found(error: Damaged) -> Finding:
+    return _damage(str(error.facts["what"]), str(error.facts["reason"]))
+
+
+def _damage(what: str, detail: str) -> Finding:
+    return Finding(Severity.DAMAGE, what, detail)
+
+
+def _warning(what: str, detail: str) -> Finding:
+    return Finding(Severity.WARNING, what, detail)
