@@ -1,0 +1,1 @@
+"""Exact search by a scan of 8-bit codes."""

@@ -1,0 +1,130 @@
+"""Exact nearest neighbours by scanning 8-bit codes, and float32 vectors only where a bound cannot rule them out.
+
+With n slots, d dimensions, m queries and v vectors verified (on real data a few dozen, whatever n):
+
+    search    O(m * (n * d + v * (d + log k))) time, of which n * d are byte operations, 32 to 64 an instruction;
+              O(m * k) memory
+    extended  O(new * d) time and memory; what exists is shared, never copied
+    save      O(n * d), load the same
+    memory    d + 12 bytes a slot; d rounded up to four
+
+The worst case is n verified vectors (all equal, or k >= n): then it costs what a plain float64 scan costs.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from pergamum.domain.vectors import Matrix, Metric
+from pergamum.index import kernel_cache
+from pergamum.index.base import Neighbours
+from pergamum.index.brute_force import fallback, snapshot
+from pergamum.index.brute_force.blocks import Block, reserve, touched_bytes, used_slots, write
+from pergamum.index.brute_force.work import READ, Work
+from pergamum.index.mask import BLOCK_SLOTS, SlotMask
+from pergamum.index.quantize import TERMS, QueryCodes, encode, padded
+
+_ENCODED_AT_ONCE = 8192
+_QUERIES_AT_ONCE = 64
+_METRICS = list(Metric)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BruteForceIndex:
+    """An exact `VectorIndex` over `count` slots. Invariant: `blocks` hold the codes of exactly those slots."""
+
+    dimension: int
+    metric: Metric
+    count: int
+    blocks: tuple[Block, ...]
+
+    @classmethod
+    def empty(cls, dimension: int, metric: Metric) -> Self:
+        """Return the index of no vectors."""
+        return cls(dimension, metric, 0, ())
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote. Raises `Damaged`, or `NewerFormat`."""
+        return cls(*snapshot.read(folder))
+
+    @property
+    def memory_bytes(self) -> int:
+        """Anonymous memory held, in bytes."""
+        return sum(touched_bytes(self.dimension, used) for used in used_slots(self.count))
+
+    def extended(self, vectors: Matrix) -> Self:
+        """Return an index that covers `vectors` too; see `VectorIndex.extended`."""
+        blocks, count, done = list(self.blocks), self.count, 0
+        while done < len(vectors):
+            number, first = divmod(count + done, BLOCK_SLOTS)
+            if number == len(blocks):
+                blocks.append(reserve(self.dimension))
+            part = vectors[done : done + min(_ENCODED_AT_ONCE, BLOCK_SLOTS - first)]
+            write(blocks[number], first, encode(part, self.metric))
+            done += len(part)
+        return replace(self, count=count + done, blocks=tuple(blocks))
+
+    def search(self, queries: Matrix, k: int, vectors: Matrix, live: SlotMask) -> Neighbours:
+        """Return for each query the k nearest live slots; see `VectorIndex.search`."""
+        wanted = min(k, self.count)
+        if wanted == 0 or not len(queries):
+            return _padded(Neighbours(np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0))), k)
+        queries = np.ascontiguousarray(queries, dtype=np.float32)
+        if not kernel_cache.ready():
+            return _padded(fallback.search(self.metric, queries, wanted, vectors[: self.count], live), k)
+        rows = _readonly(np.asarray(vectors))
+        parts = [
+            self._scan(queries[start : start + _QUERIES_AT_ONCE], wanted, rows, live)
+            for start in range(0, len(queries), _QUERIES_AT_ONCE)
+        ]
+        return _padded(_joined(parts), k)
+
+    def save(self, folder: Path) -> None:
+        """Write the index into `folder`; see docs/formats/brute-force-index.md."""
+        snapshot.write(folder, self.dimension, self.metric, self.count, self.blocks)
+
+    def _scan(self, queries: Matrix, k: int, vectors: Matrix, live: SlotMask) -> Work:
+        """Search by the kernels."""
+        from pergamum.index.brute_force import kernels  # noqa: PLC0415  # numba: loaded before `ready` says so
+        from pergamum.index.quantize_kernels import encode_queries  # noqa: PLC0415
+
+        work, metric = Work.begin(len(queries), k), _METRICS.index(self.metric)
+        digits = np.zeros((len(queries), 2, padded(self.dimension)), dtype=np.int8)
+        codes = QueryCodes(_readonly(queries), digits, np.empty((len(queries), TERMS)))
+        encode_queries(codes.raw, self.metric is Metric.COSINE, digits, codes.terms)
+        for number, used in enumerate(used_slots(self.count)):
+            first, flags = number * BLOCK_SLOTS, live.block(number)
+            kernels.scan(self.blocks[number], flags, first, used, metric, kernels.BODY, vectors, codes, work)
+        kernels.finish(metric, vectors, codes, work)
+        return work
+
+
+def _readonly(matrix: Matrix) -> Matrix:
+    """Return a view that cannot be written: the type that the kernels are compiled for."""
+    view = matrix.view()
+    view.flags.writeable = False
+    return view
+
+
+def _joined(parts: list[Work]) -> Neighbours:
+    """Return the results of searches one below the other."""
+    verified = sum(int(work.sizes[:, READ].sum()) for work in parts)
+    if len(parts) == 1:
+        return Neighbours(parts[0].slots, parts[0].distances, verified)
+    slots, distances = (np.concatenate(part) for part in zip(*((w.slots, w.distances) for w in parts), strict=True))
+    return Neighbours(slots, distances, verified)
+
+
+def _padded(found: Neighbours, k: int) -> Neighbours:
+    """Return `found` with k columns: slot -1, distance inf where there is nothing."""
+    missing = ((0, 0), (0, k - found.slots.shape[1]))
+    if not missing[1][1]:
+        return found
+    return Neighbours(
+        np.pad(found.slots, missing, constant_values=-1),
+        np.pad(found.distances, missing, constant_values=np.inf),
+        found.verified,
+    )

@@ -1,0 +1,42 @@
+"""How kernels are compiled: one decorator and the array types of their signatures.
+
+This file, `heap.py`, `distance_kernels.py`, `quantize_kernels.py` and every `kernels.py` import numba, which takes most of a
+second: nobody imports them but `kernel_cache.py`. Signatures are explicit, so that importing a kernel compiles it or
+loads it from the cache, and no search ever compiles.
+"""
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from numba import njit, types
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+I8 = types.int64
+F8 = types.float64
+FLAG = types.boolean
+
+
+def array(scalar: object, dimensions: int, readonly: bool = False) -> object:
+    """Return the type of a C-contiguous array; a read-only type takes writable arrays too."""
+    return types.Array(scalar, dimensions, "C", readonly=readonly)
+
+
+def named(fields: type[tuple[object, ...]], *parts: object) -> object:
+    """Return the type of the NamedTuple class `fields` whose fields have the types `parts`."""
+    return types.BaseTuple.from_types(parts, fields)
+
+
+def kernel(result: object, *parameters: object, inline: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Compile the decorated function for exactly these types, without the interpreter lock, through the cache.
+
+    Floats keep their IEEE meaning: no fastmath, so neither order nor rounding of a sum depends on the compiler.
+    `inline` is for what runs once a group: a call costs more there than the work, for numba counts references of every
+    array that crosses it.
+    """
+    signature = result(*parameters)  # type: ignore[operator]  # numba types are callable: they make signatures
+    compiled: Callable[[Callable[P, R]], Callable[P, R]] = njit(
+        signature, nogil=True, cache=True, error_model="numpy", forceinline=inline
+    )
+    return compiled

@@ -1,0 +1,146 @@
+"""Compiled kernels: where they are kept, when they are loaded, who compiles them.
+
+Importing numba takes most of a second and compiling takes several, with the interpreter lock held. So a server compiles in
+a child process, which fills a folder, and then loads the folder; until then NumPy answers. The folder is named by a hash
+of every kernel source, the numba version and the processor, because numba's own cache does not notice a change in
+another file than the kernel's; a folder is complete once it holds the file `complete`.
+
+    python -m pergamum.index.kernel_cache [base folder]       fills the cache and names its folder
+"""
+
+import hashlib
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from functools import cache
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+_MODULES = ("heap", "distance_kernels", "quantize_kernels", "brute_force.kernels")
+_COMPLETE = "complete"
+_COMPILE_SECONDS = 600
+
+_log = logging.getLogger(__name__)
+
+
+class _State:
+    """What this process knows: the configured base folder, and whether the kernels are loaded."""
+
+    base: Path | None = None
+    ready = False
+    lock = threading.Lock()
+    private: tempfile.TemporaryDirectory[str] | None = None
+
+
+def configure(base: Path | None) -> None:
+    """Keep compiled kernels under `base`; None means ~/.cache/pergamum. Has no effect on kernels loaded already."""
+    _State.base = base
+
+
+def ready() -> bool:
+    """Whether the kernels are loaded, so that searches use them."""
+    return _State.ready
+
+
+def load() -> bool:
+    """Load the kernels if a complete cache is at hand, and return whether they are loaded. Never compiles."""
+    with _State.lock:
+        if not _State.ready and (_folder(_base()) / _COMPLETE).is_file():
+            _import_from(_writable(_folder(_base())))
+            _State.ready = True
+    return _State.ready
+
+
+def prepare() -> bool:
+    """Load the kernels, compiling them in a child process first where needed; return whether they are loaded.
+
+    Takes seconds when it compiles, yet holds the interpreter lock only while loading: call it in a thread of its own. A base
+    folder that cannot be written is replaced by a private one for this process. If compiling fails, NumPy goes on serving.
+    """
+    if load() or _compile_in_child(_base()):
+        return load()
+    _State.private = _State.private or tempfile.TemporaryDirectory(prefix="pergamum-kernels-")
+    _log.warning("cannot keep compiled kernels under %s; compiling for this process only", _base())
+    return _compile_in_child(_base()) and load()
+
+
+def warm_up(base: Path) -> Path:
+    """Compile every kernel into the cache under `base`, in this process; return the folder. Seconds the first time."""
+    folder = _folder(base)
+    folder.mkdir(parents=True, exist_ok=True)
+    _import_from(folder)
+    (folder / _COMPLETE).touch()
+    return folder
+
+
+def _base() -> Path:
+    """Return the folder that holds the caches of all versions."""
+    if _State.private:
+        return Path(_State.private.name)
+    return _State.base or Path.home() / ".cache" / "pergamum"
+
+
+def _folder(base: Path) -> Path:
+    """Return the folder of these kernels on this processor."""
+    return base / f"kernels-{_fingerprint()}"
+
+
+@cache
+def _fingerprint() -> str:
+    """Hash everything that compiled code depends on. Kernel sources are all sources of the index package."""
+    index = Path(__file__).parent
+    digest = hashlib.sha256()
+    for part in (str(index), version("numba"), version("llvmlite"), platform.python_version(), _processor()):
+        digest.update(part.encode() + b"\0")
+    for source in sorted(index.rglob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:20]
+
+
+def _processor() -> str:
+    """Return what the processor says it is and can do; numba compiles for exactly that."""
+    from llvmlite import binding  # noqa: PLC0415  # takes a fifth of a second
+
+    return f"{platform.machine()} {binding.get_host_cpu_name()} {binding.get_host_cpu_features().flatten()}"
+
+
+def _import_from(folder: Path) -> None:
+    """Import the kernels with numba's cache at `folder`: they come from there, or are compiled into it."""
+    from numba import config  # noqa: PLC0415  # takes most of a second
+
+    config.CACHE_DIR = str(folder)
+    for module in _MODULES:
+        import_module(f"pergamum.index.{module}")
+
+
+def _writable(folder: Path) -> Path:
+    """Return `folder`, or a private copy where it is read-only, which numba refuses."""
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        _State.private = _State.private or tempfile.TemporaryDirectory(prefix="pergamum-kernels-")
+        return Path(shutil.copytree(folder, Path(_State.private.name) / folder.name, dirs_exist_ok=True))
+    return folder
+
+
+def _compile_in_child(base: Path) -> bool:
+    """Run this module in a child process; return whether it filled the cache."""
+    command = [sys.executable, "-m", __spec__.name, str(base)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_SECONDS, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired) as error:
+        _log.warning("cannot compile kernels: %s", error)
+        return False
+    if done.returncode:
+        _log.warning("cannot compile kernels under %s: %s", base, done.stderr.strip()[-500:])
+    return done.returncode == 0
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{warm_up(Path(sys.argv[1]) if len(sys.argv) > 1 else _base())}\n")
