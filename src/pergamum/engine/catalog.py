@@ -1,0 +1,303 @@
+"""Which libraries there are, and which of them are open.
+
+Thousands of libraries may exist; at most `max_open` are open, and those idle longest make room. Whoever uses a library
+pins it with `opened`. Pinning takes a mutex for a few instructions; a search itself takes none.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+from uuid import UUID
+
+import structlog
+
+from pergamum.domain.library import Library
+from pergamum.domain.operation import Operation
+from pergamum.engine.live_library import LiveLibrary
+from pergamum.errors import LibraryNotFound, OperationNotFound, OutcomeUnknown, Overloaded, PergamumError, StorageFull
+from pergamum.storage.base import Storage
+
+ROOM_SECONDS = 30.0
+"""Longest wait for room when every open library is in use."""
+
+log = structlog.get_logger(__name__)
+
+
+class _State(Enum):
+    OPENING = auto()
+    OPEN = auto()
+    CLOSING = auto()
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """An open library and how many use it. `library` is set as long as the state is OPEN."""
+
+    state: _State = _State.OPENING
+    library: LiveLibrary | None = None
+    pins: int = 1
+
+    def usable(self) -> bool:
+        return self.state is _State.OPEN and self.library is not None and self.library.failure is None
+
+    def idle(self) -> bool:
+        return self.state is _State.OPEN and not self.pins
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What an operator wants to know at a glance. `unlisted` folders hold data that no catalogue row names."""
+
+    libraries: int
+    open: int
+    read_only: int
+    damaged_chunks: int
+    unlisted: tuple[str, ...]
+
+
+class Catalog:
+    """Threads: any. Changed under `_changed` only: _ids, _listed, _entries."""
+
+    def __init__(self, storage: Storage, max_open: int, observe_flush: Callable[[float], None]) -> None:
+        self._storage, self._max_open, self._observe_flush = storage, max_open, observe_flush
+        self._unlisted = tuple(str(library_id) for library_id in storage.tidy())
+        self._changed = threading.Condition()
+        self._renaming = threading.Lock()
+        self._entries: OrderedDict[UUID, _Entry] = OrderedDict()
+        self._listed = storage.catalog.libraries()
+        self._ids = self._names()
+        self._finish_renames()
+
+    # Which libraries there are -------------------------------------------------------------------------------------
+
+    def create(self, library: Library) -> None:
+        """Make the library durable and findable. Raises `LibraryExists`, `StorageFull`."""
+        self._storage.create(library)
+        try:
+            self._storage.catalog.add(library.id, library.name, library.created_at)
+        except PergamumError:
+            self._storage.destroy(library.id)
+            raise
+        with self._changed:
+            self._listed.add(library.id)
+            self._ids[library.name] = library.id
+
+    def delete(self, library_id: UUID) -> int:
+        """Delete the library and give its bytes back; return the position of the deletion.
+
+        The tombstone is what counts: after it a crash cannot bring the library back. Whoever uses the library at
+        that moment may finish.
+        """
+        with self.opened(library_id) as library:
+            position = library.view.state.position + 1
+        try:
+            self._storage.catalog.remove(library_id)
+        except StorageFull:
+            with self.reserve_released():
+                self._storage.catalog.remove(library_id)
+        with self._changed:
+            self._listed.discard(library_id)
+            self._ids = {name: owner for name, owner in self._ids.items() if owner != library_id}
+        self._close_when_idle(library_id)
+        self._storage.destroy(library_id)
+        return position
+
+    def resolve(self, reference: str) -> UUID:
+        """Return the id of the library with this name or id. Raises `LibraryNotFound`."""
+        library_id = self._ids.get(reference) or _uuid(reference)
+        if library_id is None or library_id not in self._listed:
+            raise LibraryNotFound(reference)
+        return library_id
+
+    def page(self, after: str | None, limit: int) -> list[UUID]:
+        """Return at most `limit` libraries in ascending order of name, those after the name `after`."""
+        return [library_id for _, library_id in self._storage.catalog.page(after, limit)]
+
+    @contextmanager
+    def renaming(self, library_id: UUID, name: str) -> Iterator[None]:
+        """Hold `name` for the library while the block renames it, then free the names it does not have.
+
+        Raises `LibraryExists`. When the outcome of the block is unknown both names stay until the next start.
+        """
+        with self._renaming:
+            self._storage.catalog.reserve(library_id, name)
+            with self._changed:
+                self._ids[name] = library_id
+            try:
+                yield
+            except OutcomeUnknown:
+                raise
+            except BaseException:
+                self._keep_current_name(library_id)
+                raise
+            self._keep_current_name(library_id)
+
+    @contextmanager
+    def reserve_released(self) -> Iterator[None]:
+        """Let the block use the space that is kept for deletions on a full disk."""
+        self._storage.release_reserve()
+        try:
+            yield
+        finally:
+            self._storage.restore_reserve()
+
+    def save_operation(self, operation: Operation) -> None:
+        """Store the operation, or what has become of it, durably."""
+        self._storage.catalog.save_operation(operation)
+
+    def operation(self, operation_id: UUID) -> Operation:
+        """Return the operation. Raises `OperationNotFound`."""
+        operation = self._storage.catalog.operation(operation_id)
+        if operation is None:
+            raise OperationNotFound(str(operation_id))
+        return operation
+
+    # Which libraries are open --------------------------------------------------------------------------------------
+
+    @contextmanager
+    def opened(self, library_id: UUID) -> Iterator[LiveLibrary]:
+        """Pin the library open for the block. Raises `LibraryNotFound`, `Damaged`, `Overloaded`."""
+        entry = self._pin(library_id)
+        assert entry.library is not None, "a pinned entry is open"
+        try:
+            yield entry.library
+        finally:
+            self._unpin(library_id, entry)
+
+    def is_open(self, library_id: UUID) -> bool:
+        """Whether using the library now needs no opening."""
+        entry = self._entries.get(library_id)
+        return entry is not None and entry.usable()
+
+    def open_libraries(self) -> list[LiveLibrary]:
+        """Return the libraries open now, for figures; they may be closed at any time."""
+        with self._changed:
+            return [entry.library for entry in self._entries.values() if entry.library and entry.usable()]
+
+    def health(self) -> Health:
+        """Return the state of affairs. Damage is counted in open libraries only."""
+        with self._changed:
+            libraries = [entry.library for entry in self._entries.values() if entry.library]
+            listed = len(self._listed)
+        return Health(
+            libraries=listed,
+            open=len(libraries),
+            read_only=sum(library.failure is not None for library in libraries),
+            damaged_chunks=sum(library.view.damaged for library in libraries),
+            unlisted=self._unlisted,
+        )
+
+    def close(self) -> None:
+        """Close every library, then the storage. REQUIRES: no new use."""
+        for library_id in list(self._entries):
+            self._close_when_idle(library_id)
+        self._storage.close()
+
+    def _pin(self, library_id: UUID) -> _Entry:
+        while (entry := self._pinned_or_new(library_id)) is None:
+            pass  # another library was closed to make room, or this one is on its way in or out: look again
+        if entry.state is _State.OPEN:
+            return entry
+        try:
+            library = LiveLibrary(self._storage.open(library_id), self._observe_flush)
+        except BaseException:
+            self._forget(library_id)
+            raise
+        with self._changed:
+            entry.state, entry.library = _State.OPEN, library
+            self._changed.notify_all()
+        return entry
+
+    def _pinned_or_new(self, library_id: UUID) -> _Entry | None:
+        """Return the open entry, pinned, or a new one that the caller has to open; None: look again."""
+        with self._changed:
+            entry = self._entries.get(library_id)
+            if entry is not None and entry.usable():
+                entry.pins += 1
+                self._entries.move_to_end(library_id)
+                return entry
+            if entry is not None:
+                self._wait()
+                return None
+            if library_id not in self._listed:
+                raise LibraryNotFound(str(library_id))
+            if len(self._entries) < self._max_open:
+                return self._entries.setdefault(library_id, _Entry())
+            victim = next(((other, idle) for other, idle in self._entries.items() if idle.idle()), None)
+            if victim is None:
+                self._wait()
+                return None
+            victim[1].state = _State.CLOSING
+        self._close(*victim)
+        return None
+
+    def _wait(self) -> None:
+        """Wait until an entry has changed. REQUIRES: `_changed` is held."""
+        if not self._changed.wait(ROOM_SECONDS):
+            raise Overloaded("open libraries", self._max_open)
+
+    def _unpin(self, library_id: UUID, entry: _Entry) -> None:
+        with self._changed:
+            entry.pins -= 1
+            if entry.pins:
+                return
+            self._changed.notify_all()
+            if entry.usable() or entry.state is not _State.OPEN:
+                return
+            entry.state = _State.CLOSING
+        self._close(library_id, entry)  # its flush failed: the next use opens it again, which recovers it
+
+    def _close_when_idle(self, library_id: UUID) -> None:
+        with self._changed:
+            while (entry := self._entries.get(library_id)) is not None and not entry.idle():
+                self._changed.wait()
+            if entry is None:
+                return
+            entry.state = _State.CLOSING
+        self._close(library_id, entry)
+
+    def _close(self, library_id: UUID, entry: _Entry) -> None:
+        try:
+            if entry.library is not None:
+                entry.library.close()
+        except (PergamumError, OSError) as error:
+            log.error("library not closed cleanly", library=str(library_id), reason=str(error))
+        finally:
+            self._forget(library_id)
+
+    def _forget(self, library_id: UUID) -> None:
+        with self._changed:
+            self._entries.pop(library_id, None)
+            self._changed.notify_all()
+
+    # Names ---------------------------------------------------------------------------------------------------------
+
+    def _names(self) -> dict[str, UUID]:
+        names: dict[str, UUID] = {}
+        while page := self._storage.catalog.page(max(names, default=None), 1_000):
+            names.update(page)
+        return names
+
+    def _finish_renames(self) -> None:
+        """Free the name that a crash left a library with besides the one in its settings."""
+        owners = list(self._ids.values())
+        for library_id in {owner for owner in owners if owners.count(owner) > 1}:
+            self._keep_current_name(library_id)
+
+    def _keep_current_name(self, library_id: UUID) -> None:
+        with self.opened(library_id) as library:
+            name = library.view.state.library.name
+        self._storage.catalog.release_all_but(library_id, name)
+        with self._changed:
+            others = {other: owner for other, owner in self._ids.items() if owner != library_id}
+            self._ids = others | {name: library_id}
+
+
+def _uuid(reference: str) -> UUID | None:
+    try:
+        return UUID(reference)
+    except ValueError:
+        return None

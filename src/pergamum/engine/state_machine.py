@@ -1,0 +1,309 @@
+"""Applies commands to the rows of one library: deterministic, and refusing instead of raising.
+
+A `StateMachine` lives as long as one write transaction, which holds a group of commands. Each command runs in a
+savepoint, so a refusal undoes only itself. What the commands add to the vectors and take from the live slots is
+gathered here; `live_library.py` makes it durable and publishes it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
+from zlib import crc32
+
+import numpy as np
+
+from pergamum.domain.chunk import Chunk, NewChunk
+from pergamum.domain.commands import (
+    Command,
+    DeleteChunk,
+    DeleteDocument,
+    NewDocument,
+    Outcome,
+    PatchChunk,
+    PatchDocument,
+    PutChunks,
+    PutDocuments,
+    UpdateLibrary,
+    WriteMode,
+)
+from pergamum.domain.document import Document
+from pergamum.domain.json import merge_object
+from pergamum.domain.vectors import Vector
+from pergamum.engine.history import extended_history
+from pergamum.errors import (
+    ChunkExists,
+    ChunkNotFound,
+    ChunkOwnedElsewhere,
+    Conflict,
+    Damaged,
+    DimensionMismatch,
+    DocumentExists,
+    DocumentNotFound,
+    Invalid,
+    NotFound,
+)
+from pergamum.storage.base import LibraryState, StoredChunk, UnitOfWork
+
+
+class StateMachine:
+    """The commands of one group, applied in order.
+
+    `state` is where the library stands after them; `vectors` are new, in the slots from `first_slot` on; `dead` are
+    the slots that lost their chunk. REQUIRES: one thread; `vector_at` reads a slot below `first_slot`.
+    """
+
+    def __init__(self, work: UnitOfWork, state: LibraryState, vector_at: Callable[[int], Vector]) -> None:
+        self._work, self._rows, self._vector_at = work, work.rows, vector_at
+        self.state = state
+        self.first_slot = state.next_slot
+        self.vectors: list[Vector] = []
+        self.dead: list[int] = []
+
+    def apply(self, command: Command) -> Outcome:
+        """Apply one command; a refused one takes a position too, and nothing else."""
+        before, vectors, dead = self.state, len(self.vectors), len(self.dead)
+        position = before.position + 1
+        try:
+            with self._work.savepoint():
+                outcome = self._outcome(position, command)
+        except (Invalid, NotFound, Conflict, Damaged) as refusal:
+            self.state = before
+            del self.vectors[vectors:], self.dead[dead:]
+            outcome = Outcome(position, refusal)
+        self.state = replace(
+            self.state,
+            position=position,
+            history=extended_history(before.history, command),
+            next_slot=self.first_slot + len(self.vectors),
+        )
+        return outcome
+
+    def _outcome(self, position: int, command: Command) -> Outcome:
+        match command:
+            case UpdateLibrary():
+                return self._update_library(position, command)
+            case PutDocuments():
+                return self._put_documents(position, command)
+            case PatchDocument():
+                return self._patch_document(position, command)
+            case DeleteDocument():
+                return self._delete_document(position, command)
+            case PutChunks():
+                return self._put_chunks(position, command)
+            case PatchChunk():
+                return self._patch_chunk(position, command)
+            case DeleteChunk():
+                return self._delete_chunk(position, command)
+            case _:
+                assert_never(command)
+
+    # Settings ------------------------------------------------------------------------------------------------------
+
+    def _update_library(self, position: int, command: UpdateLibrary) -> Outcome:
+        library = self.state.library.changed(command.changes, command.at)
+        self.state = replace(self.state, library=library)
+        return Outcome(position, library=library)
+
+    # Documents -----------------------------------------------------------------------------------------------------
+
+    def _put_documents(self, position: int, command: PutDocuments) -> Outcome:
+        older = self._rows.documents_by_id([new.document.id for new in command.documents])
+        if command.mode is WriteMode.CREATE:
+            _refuse_existing_documents(command.documents, older)
+        chunks = [chunk for new in command.documents for chunk in new.chunks]
+        previous = self._rows.chunks_by_id([chunk.id for chunk in chunks])
+        for place, new in enumerate(command.documents):
+            _refuse_owned_elsewhere(new.chunks, previous, document=place)
+        kept = {chunk.id for chunk in chunks}
+        for document_id in older:
+            self._remove_chunks([old for old in self._chunks_of(document_id) if old.chunk.id not in kept])
+        documents = tuple(_numbered(new, older.get(new.document.id)) for new in command.documents)
+        self._rows.put_documents(documents)
+        self._count(documents=len(documents) - len(older))
+        indexes = [index for new in command.documents for index in range(len(new.chunks))]
+        written = self._write_chunks(position, command.at, chunks, indexes, previous)
+        return Outcome(position, documents=documents, chunks=written, replaced=len(older))
+
+    def _patch_document(self, position: int, command: PatchDocument) -> Outcome:
+        document = self._document(command.document_id).changed(command.changes, command.at)
+        if command.chunks is None:
+            self._rows.put_documents([document])
+            return Outcome(position, documents=(document,))
+        _refuse_owned_elsewhere(command.chunks, self._rows.chunks_by_id([chunk.id for chunk in command.chunks]))
+        self._remove_chunks(self._chunks_of(document.id))
+        count = len(command.chunks)
+        document = replace(document, chunks=count, next_chunk_index=count)
+        self._rows.put_documents([document])
+        written = self._write_chunks(position, command.at, command.chunks, range(count), {})
+        return Outcome(position, documents=(document,), chunks=written)
+
+    def _delete_document(self, position: int, command: DeleteDocument) -> Outcome:
+        document = self._document(command.document_id)
+        self._remove_chunks(self._chunks_of(document.id))
+        self._rows.remove_document(document.id)
+        self._count(documents=-1)
+        return Outcome(position)
+
+    # Chunks --------------------------------------------------------------------------------------------------------
+
+    def _put_chunks(self, position: int, command: PutChunks) -> Outcome:
+        documents = self._rows.documents_by_id(list({chunk.document_id for chunk in command.chunks}))
+        previous = self._rows.chunks_by_id([chunk.id for chunk in command.chunks])
+        _refuse_without_document(command.chunks, documents)
+        if command.mode is WriteMode.CREATE:
+            _refuse_existing_chunks(command.chunks, previous)
+        _refuse_owned_elsewhere(command.chunks, previous)
+        indexes = []
+        for chunk in command.chunks:
+            document, old = documents[chunk.document_id], previous.get(chunk.id)
+            indexes.append(document.next_chunk_index if old is None else old.chunk.chunk_index)
+            if old is None:
+                documents[document.id] = _one_more(document)
+        touched = tuple(document.touched(command.at) for document in documents.values())
+        self._rows.put_documents(touched)
+        written = self._write_chunks(position, command.at, command.chunks, indexes, previous)
+        return Outcome(position, documents=touched, chunks=written, replaced=len(previous))
+
+    def _patch_chunk(self, position: int, command: PatchChunk) -> Outcome:
+        stored = self._chunk(command.chunk_id)
+        chunk, changes = stored.chunk, command.changes
+        metadata = merge_object(chunk.metadata, changes["metadata"]) if "metadata" in changes else chunk.metadata
+        new = NewChunk(
+            id=chunk.id,
+            document_id=chunk.document_id,
+            text=changes.get("text", chunk.text),
+            embedding=changes["embedding"] if "embedding" in changes else self._vector(stored.slot),
+            page_number=changes.get("page_number", chunk.page_number),
+            metadata=metadata,
+        )
+        document = self._document(chunk.document_id).touched(command.at)
+        self._rows.put_documents([document])
+        written = self._write_chunks(position, command.at, [new], [chunk.chunk_index], {chunk.id: stored})
+        return Outcome(position, documents=(document,), chunks=written, replaced=1)
+
+    def _delete_chunk(self, position: int, command: DeleteChunk) -> Outcome:
+        stored = self._chunk(command.chunk_id)
+        document = self._document(stored.chunk.document_id).touched(command.at, chunks=-1)
+        self._remove_chunks([stored])
+        self._rows.put_documents([document])
+        return Outcome(position, documents=(document,))
+
+    # Shared --------------------------------------------------------------------------------------------------------
+
+    def _write_chunks(
+        self,
+        position: int,
+        at: datetime,
+        chunks: Sequence[NewChunk],
+        indexes: Sequence[int],
+        previous: Mapping[str, StoredChunk],
+    ) -> tuple[Chunk, ...]:
+        """Store `chunks`; those with the id of a row of `previous` become its next version."""
+        stored = []
+        for new, index in zip(chunks, indexes, strict=True):
+            self._fix_dimension(new)
+            old = previous.get(new.id)
+            slot, crc = self._slot_for(new.embedding, old)
+            chunk = _next_version(new, index, None if old is None else old.chunk, at)
+            stored.append(StoredChunk(chunk, slot, crc, position))
+        self._rows.put_chunks(stored)
+        self._count(chunks=len(stored) - len(previous))
+        return tuple(row.chunk for row in stored)
+
+    def _fix_dimension(self, new: NewChunk) -> None:
+        """Let the first vector fix the library's dimension. Another length may come from a write that raced with it."""
+        library, size = self.state.library, new.embedding.size
+        if library.dimension is None:
+            self.state = replace(self.state, library=library.with_dimension(size))
+        elif library.dimension != size:
+            raise DimensionMismatch(library.dimension, size).located(chunk_id=new.id)
+
+    def _slot_for(self, embedding: Vector, old: StoredChunk | None) -> tuple[int, int]:
+        """Return (slot, crc32) for the embedding: the slot it has already, or a new one."""
+        crc = crc32(embedding.data)
+        if old is not None:
+            if old.vector_crc == crc and np.array_equal(self._vector(old.slot), embedding):
+                return old.slot, crc
+            self.dead.append(old.slot)
+        self.vectors.append(embedding)
+        return self.first_slot + len(self.vectors) - 1, crc
+
+    def _vector(self, slot: int) -> Vector:
+        return self.vectors[slot - self.first_slot] if slot >= self.first_slot else self._vector_at(slot)
+
+    def _remove_chunks(self, rows: Sequence[StoredChunk]) -> None:
+        self._rows.remove_chunks(rows)
+        self.dead.extend(row.slot for row in rows)
+        self._count(chunks=-len(rows))
+
+    def _count(self, *, documents: int = 0, chunks: int = 0) -> None:
+        state = self.state
+        self.state = replace(state, documents=state.documents + documents, chunks=state.chunks + chunks)
+
+    def _document(self, document_id: str) -> Document:
+        document = self._rows.document(document_id)
+        if document is None:
+            raise DocumentNotFound(document_id)
+        return document
+
+    def _chunk(self, chunk_id: str) -> StoredChunk:
+        stored = self._rows.chunk(chunk_id)
+        if stored is None:
+            raise ChunkNotFound(chunk_id)
+        return stored
+
+    def _chunks_of(self, document_id: str) -> list[StoredChunk]:
+        return self._rows.chunks_of(document_id, None, None)
+
+
+def _numbered(new: NewDocument, older: Document | None) -> Document:
+    document = replace(new.document, chunks=len(new.chunks), next_chunk_index=len(new.chunks))
+    return document if older is None else document.succeeding(older)
+
+
+def _one_more(document: Document) -> Document:
+    return replace(document, chunks=document.chunks + 1, next_chunk_index=document.next_chunk_index + 1)
+
+
+def _next_version(new: NewChunk, index: int, old: Chunk | None, at: datetime) -> Chunk:
+    return Chunk(
+        id=new.id,
+        document_id=new.document_id,
+        text=new.text,
+        page_number=new.page_number,
+        chunk_index=index,
+        metadata=new.metadata,
+        version=1 if old is None else old.version + 1,
+        created_at=at if old is None else old.created_at,
+        updated_at=at,
+    )
+
+
+def _refuse_existing_documents(documents: Sequence[NewDocument], older: Mapping[str, Document]) -> None:
+    for place, new in enumerate(documents):
+        if new.document.id in older:
+            raise DocumentExists(new.document.id).located(document=place)
+
+
+def _refuse_existing_chunks(chunks: Sequence[NewChunk], previous: Mapping[str, StoredChunk]) -> None:
+    for place, chunk in enumerate(chunks):
+        if chunk.id in previous:
+            raise ChunkExists(chunk.id).located(chunk=place)
+
+
+def _refuse_owned_elsewhere(
+    chunks: Sequence[NewChunk], previous: Mapping[str, StoredChunk], document: int | None = None
+) -> None:
+    for place, chunk in enumerate(chunks):
+        old = previous.get(chunk.id)
+        if old is None or old.chunk.document_id == chunk.document_id:
+            continue
+        where = {"chunk": place} if document is None else {"document": document, "chunk": place}
+        raise ChunkOwnedElsewhere(chunk.id, old.chunk.document_id).located(**where)
+
+
+def _refuse_without_document(chunks: Sequence[NewChunk], documents: Mapping[str, Document]) -> None:
+    for place, chunk in enumerate(chunks):
+        if chunk.document_id not in documents:
+            raise DocumentNotFound(chunk.document_id).located(chunk=place)
