@@ -1,19 +1,95 @@
 """Builds everything from Settings; the only file that names concrete classes."""
 
 import resource
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import version
 
+from fastapi import FastAPI
+
+from pergamum.api.app_factory import create_api
+from pergamum.api.dependencies import Services
+from pergamum.api.limits import Limits as RequestLimits
+from pergamum.api.logs import configure_logs
+from pergamum.api.observability import Metrics
+from pergamum.embedding.factory import Embedders
 from pergamum.engine.catalog import Catalog
 from pergamum.errors import CannotStart
+from pergamum.index import kernel_cache
 from pergamum.journal.base import Journal
 from pergamum.journal.local import Limits, LocalJournal
+from pergamum.services.chunks import ChunkService
+from pergamum.services.composer import Composer
+from pergamum.services.documents import DocumentService
+from pergamum.services.imports import ImportService
+from pergamum.services.index import IndexService
+from pergamum.services.libraries import LibraryService
+from pergamum.services.operations import OperationService
+from pergamum.services.search import SearchService
+from pergamum.services.system import SystemService
 from pergamum.settings import Settings
 from pergamum.storage.sqlite.storage import SqliteStorage
 
 SPARE_DESCRIPTORS = 512
 """For sockets, logs and the interpreter itself."""
+
+
+def build(settings: Settings) -> FastAPI:
+    """Open the data folder and return the app that serves it; its lifespan closes the folder. Raises `CannotStart`."""
+    kernel_cache.configure(settings.kernel_cache)
+    configure_logs(settings.log_level, settings.log_format)
+    metrics = Metrics()
+    core = build_core(settings, metrics.flush)
+    embedders = Embedders(
+        cohere_key=settings.cohere_api_key,
+        cohere_url=settings.cohere_base_url,
+        cohere_timeout_s=settings.embedding_timeout_seconds,
+        cache_bytes=settings.embedding_cache_bytes,
+    )
+    services = _services(core, embedders, settings.max_k, metrics)
+
+    def close() -> None:
+        core.close()
+        embedders.close()
+
+    limits = _request_limits(settings)
+    return create_api(services, limits, metrics, version=version("pergamum"), start=_load_kernels, close=close)
+
+
+def _load_kernels() -> None:
+    """Load the compiled kernels beside the first requests, which NumPy answers; a child process compiles them once."""
+    threading.Thread(target=kernel_cache.prepare, name="kernels", daemon=True).start()
+
+
+def _services(core: "Core", embedders: Embedders, max_k: int, metrics: Metrics) -> Services:
+    catalog, journal, composer = core.catalog, core.journal, Composer(embedders)
+    documents = DocumentService(catalog, journal, composer)
+    chunks = ChunkService(catalog, journal, composer)
+    return Services(
+        libraries=LibraryService(catalog, journal, embedders),
+        documents=documents,
+        chunks=chunks,
+        imports=ImportService(catalog, documents, chunks),
+        search=SearchService(catalog, composer, max_k, metrics.search),
+        index=IndexService(catalog, journal),
+        operations=OperationService(catalog),
+        system=SystemService(catalog),
+    )
+
+
+def _request_limits(settings: Settings) -> RequestLimits:
+    return RequestLimits(
+        max_batch_queries=settings.max_batch_queries,
+        max_batch_items=settings.max_batch_items,
+        max_body_bytes=settings.max_body_bytes,
+        max_import_bytes=settings.max_import_bytes,
+        max_page=settings.max_page,
+        inline_search_ms=settings.inline_search_ms,
+        search_threads=settings.search_threads,
+        request_threads=settings.request_threads,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +107,12 @@ class Core:
         self.catalog.close()
 
 
-def build_core(settings: Settings, observe_flush: Callable[[float], None] = lambda seconds: None) -> Core:
+def build_core(settings: Settings, observe_flush: Callable[[float], None] | None = None) -> Core:
     """Open the data folder. Raises `CannotStart` when another process has it, or the system's limits are too low."""
     _allow_descriptors(settings)
     storage = SqliteStorage(settings.data_dir, readers=settings.readers_per_library)
     try:
-        catalog = Catalog(storage, settings.max_open_libraries, observe_flush)
+        catalog = Catalog(storage, settings.max_open_libraries, observe_flush or _unobserved)
     except BaseException:
         storage.close()
         raise
@@ -55,3 +131,7 @@ def _allow_descriptors(settings: Settings) -> None:
                 f"{needed} open files may be needed and the system allows {hard}: lower PERGAMUM_MAX_OPEN_LIBRARIES"
             )
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def _unobserved(_seconds: float) -> None:
+    """Nobody keeps the flush times."""

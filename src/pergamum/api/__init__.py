@@ -1,0 +1,1 @@
+"""Which request does what? Routes, and errors turned into problem+json."""

@@ -1,0 +1,73 @@
+"""Puts the routes together. What they call is made by `app.py` and handed in."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeAlias
+
+import anyio.to_thread
+from fastapi import FastAPI
+
+from pergamum.api import chunks, documents, imports, index, libraries, operations, search, system
+from pergamum.api.contract import describe
+from pergamum.api.dependencies import Services
+from pergamum.api.limits import Limits
+from pergamum.api.middleware import Draining, Gate, Observed
+from pergamum.api.observability import Metrics
+from pergamum.api.paths import RawPaths
+from pergamum.api.problems import install
+
+Lifespan: TypeAlias = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+WAITING_SEARCHES = 1_000
+"""Long searches that may wait for a thread; more are answered 503."""
+
+
+def create_api(
+    services: Services,
+    limits: Limits,
+    metrics: Metrics,
+    *,
+    version: str,
+    start: Callable[[], None] = lambda: None,
+    close: Callable[[], None] = lambda: None,
+) -> FastAPI:
+    """Return the REST API over the services. `start` is called before the first request is taken and must not take
+    long, `close` when the server has answered its last one.
+
+    The app's state holds `gate`: closing it makes every new request answered 503.
+    """
+    app = FastAPI(
+        title="Pergamum",
+        summary="A vector database: text in, nearest chunks out.",
+        version=version,
+        lifespan=_lifespan(limits, start, close),
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.state.services, app.state.limits, app.state.metrics = services, limits, metrics
+    app.state.gate = Gate()
+    metrics.watch(services.system)
+    app.router.routes.insert(0, search.SHORT_CUT)
+    for noun in (libraries, documents, chunks, imports, search, index, operations, system):
+        app.include_router(noun.router)
+    install(app)
+    describe(app)
+    app.add_middleware(Draining, gate=app.state.gate)
+    app.add_middleware(RawPaths)
+    app.add_middleware(Observed, metrics=metrics)
+    return app
+
+
+def _lifespan(limits: Limits, start: Callable[[], None], close: Callable[[], None]) -> Lifespan:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = limits.request_threads
+        app.state.search_threads = search.SearchThreads(limits.search_threads, WAITING_SEARCHES)
+        start()
+        try:
+            yield
+        finally:
+            app.state.gate.close()
+            app.state.search_threads.close()
+            close()
+
+    return lifespan

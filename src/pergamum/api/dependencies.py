@@ -1,0 +1,108 @@
+"""What routes ask for. Everything hangs on `app.state.services`; `async`, because a thread for an attribute is dear."""
+
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias
+
+from fastapi import Depends, Query, Request
+
+from pergamum.api.limits import Limits
+from pergamum.errors import InvalidField
+from pergamum.services.chunks import ChunkService
+from pergamum.services.documents import DocumentService
+from pergamum.services.imports import ImportService
+from pergamum.services.index import IndexService
+from pergamum.services.libraries import LibraryService
+from pergamum.services.operations import OperationService
+from pergamum.services.search import SearchService
+from pergamum.services.system import SystemService
+from pergamum.wire.common import MAX_CURSOR
+
+DEFAULT_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """One of each."""
+
+    libraries: LibraryService
+    documents: DocumentService
+    chunks: ChunkService
+    imports: ImportService
+    search: SearchService
+    index: IndexService
+    operations: OperationService
+    system: SystemService
+
+
+def services(request: Request) -> Services:
+    """Return the app's services."""
+    found: Services = request.app.state.services
+    return found
+
+
+def limits(request: Request) -> Limits:
+    """Return what one request may ask for."""
+    found: Limits = request.app.state.limits
+    return found
+
+
+async def library_service(request: Request) -> LibraryService:
+    """Return what can be done with libraries."""
+    return services(request).libraries
+
+
+async def document_service(request: Request) -> DocumentService:
+    """Return what can be done with documents."""
+    return services(request).documents
+
+
+async def chunk_service(request: Request) -> ChunkService:
+    """Return what can be done with chunks."""
+    return services(request).chunks
+
+
+async def import_service(request: Request) -> ImportService:
+    """Return what imports."""
+    return services(request).imports
+
+
+async def index_service(request: Request) -> IndexService:
+    """Return what can be done with an index."""
+    return services(request).index
+
+
+async def operation_service(request: Request) -> OperationService:
+    """Return what can be asked about operations."""
+    return services(request).operations
+
+
+async def system_service(request: Request) -> SystemService:
+    """Return what can be asked about the server."""
+    return services(request).system
+
+
+async def page_size(
+    request: Request, limit: Annotated[int | None, Query(ge=1, description="Most items wanted.")] = None
+) -> int:
+    """Return how many items a list may answer. Raises `InvalidField` above the configured most."""
+    most = limits(request).max_page
+    if limit is not None and limit > most:
+        raise InvalidField("limit", f"must be at most {most}")
+    return limit or min(DEFAULT_PAGE, most)
+
+
+async def request_limits(request: Request) -> Limits:
+    """Return what one request may ask for."""
+    return limits(request)
+
+
+LibrariesDep: TypeAlias = Annotated[LibraryService, Depends(library_service)]
+DocumentsDep: TypeAlias = Annotated[DocumentService, Depends(document_service)]
+ChunksDep: TypeAlias = Annotated[ChunkService, Depends(chunk_service)]
+ImportsDep: TypeAlias = Annotated[ImportService, Depends(import_service)]
+IndexDep: TypeAlias = Annotated[IndexService, Depends(index_service)]
+OperationsDep: TypeAlias = Annotated[OperationService, Depends(operation_service)]
+SystemDep: TypeAlias = Annotated[SystemService, Depends(system_service)]
+LimitsDep: TypeAlias = Annotated[Limits, Depends(request_limits)]
+PageSize: TypeAlias = Annotated[int, Depends(page_size)]
+Cursor: TypeAlias = Annotated[str | None, Query(max_length=MAX_CURSOR, description="`next_cursor` of the page before.")]

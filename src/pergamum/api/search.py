@@ -1,0 +1,97 @@
+"""Routes of searches: the one place where the way through threads and models would cost more than the work.
+
+The route is `async` and reads the raw body. A search that is predicted to be short is made at once in the event loop;
+any other, and any that has to wait for files or an embedding, goes to the search threads.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from fastapi import APIRouter, Request
+from pydantic_core import to_json
+from starlette.responses import Response
+from starlette.routing import Route
+
+from pergamum.api.answers import search_out
+from pergamum.api.bodies import JSON, parsed, read_json
+from pergamum.api.contract import answers
+from pergamum.api.dependencies import limits, services
+from pergamum.api.drafts import queries, query
+from pergamum.api.paths import LibraryReference, decoded
+from pergamum.domain.json import JsonObject
+from pergamum.errors import EmbeddingFailed, LibraryNotFound, Overloaded, TooLarge
+from pergamum.wire.search import SearchBatchIn, SearchBatchOut, SearchIn, SearchOut
+
+router = APIRouter(prefix="/v1/libraries/{library}", tags=["search"])
+REFUSES = (LibraryNotFound, EmbeddingFailed)
+INLINE_BODY = 256 << 10
+"""Bodies above this many bytes are parsed in a thread."""
+
+Found = TypeVar("Found")
+
+
+class SearchThreads:
+    """Long searches, a bounded number at once and a bounded number waiting. Used from the event loop only."""
+
+    def __init__(self, threads: int, waiting: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="search")
+        self._limit, self._under_way = threads + waiting, 0
+
+    async def run(self, work: Callable[[], Found]) -> Found:
+        """Return what `work` returns. Raises `Overloaded`."""
+        if self._under_way >= self._limit:
+            raise Overloaded("searches", self._limit)
+        self._under_way += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        finally:
+            self._under_way -= 1
+
+    def close(self) -> None:
+        """Finish what is under way."""
+        self._pool.shutdown(wait=True)
+
+
+@router.post("/search", **answers(SearchOut, takes=SearchIn, refuses=REFUSES))
+async def search(library: LibraryReference, request: Request) -> Response:
+    """Return the chunks nearest to a vector or a text, nearest first."""
+    raw, service = await read_json(request), services(request).search
+    threads: SearchThreads = request.app.state.search_threads
+    if len(raw) > INLINE_BODY:
+        return await threads.run(lambda: _json(search_out(service.search(library, query(parsed(SearchIn, raw))))))
+    wanted = query(parsed(SearchIn, raw))
+    answer = service.search_at_once(library, wanted, limits(request).inline_search_ms / 1e3)
+    if answer is not None:
+        return _json(search_out(answer))
+    return await threads.run(lambda: _json(search_out(service.search(library, wanted))))
+
+
+@router.post("/search:batch", **answers(SearchBatchOut, takes=SearchBatchIn, refuses=REFUSES))
+async def search_batch(library: LibraryReference, request: Request) -> Response:
+    """Answer many searches in one request, in order."""
+    raw, service, most = await read_json(request), services(request).search, limits(request).max_batch_queries
+    threads: SearchThreads = request.app.state.search_threads
+
+    def work() -> Response:
+        body = parsed(SearchBatchIn, raw)
+        if len(body.queries) > most:
+            raise TooLarge("the batch", most)
+        found = service.search_all(library, queries(body.queries))
+        return _json({"answers": [search_out(answer) for answer in found]})
+
+    return await threads.run(work)
+
+
+async def _short_cut(request: Request) -> Response:
+    request.scope["route"] = SHORT_CUT
+    return await search(decoded(request.path_params["library"]), request)
+
+
+SHORT_CUT: Final = Route(f"{router.prefix}/search", _short_cut, methods=["POST"], include_in_schema=False)
+"""Does what `search` does without the steps of FastAPI between. Stands before the others: routes are tried in order."""
+
+
+def _json(body: JsonObject) -> Response:
+    return Response(to_json(body), media_type=JSON)

@@ -1,0 +1,64 @@
+"""What a client gave, before ids, times and embeddings are fixed."""
+
+from dataclasses import dataclass, field
+
+from pergamum.domain.json import JsonObject
+from pergamum.domain.library import Chunking, IndexSpec
+from pergamum.domain.vectors import Metric, Vector
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LibraryDraft:
+    """A library to create. `embedding_model` None means that vectors come from outside."""
+
+    name: str
+    description: str | None = None
+    metric: Metric = Metric.COSINE
+    dimension: int | None = None
+    embedding_model: str | None = None
+    index: IndexSpec = field(default_factory=IndexSpec)
+    recall: float = 0.95
+    chunking: Chunking = field(default_factory=Chunking)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkDraft:
+    """A chunk to store; without an embedding the library's model makes one of its text."""
+
+    id: str | None = None
+    text: str
+    embedding: Vector | None = None
+    page_number: int | None = None
+    metadata: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedChunkDraft:
+    """A chunk to store in a document that exists."""
+
+    document_id: str
+    chunk: ChunkDraft
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentDraft:
+    """A document to store. REQUIRES: at most one of `text` and `chunks`."""
+
+    id: str | None = None
+    title: str | None = None
+    author: str | None = None
+    document_type: str | None = None
+    source_url: str | None = None
+    tags: tuple[str, ...] = ()
+    metadata: JsonObject = field(default_factory=dict)
+    text: str | None = None
+    chunks: tuple[ChunkDraft, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What to look for. REQUIRES: exactly one of `vector` and `text`; k is at least 1."""
+
+    vector: Vector | None = None
+    text: str | None = None
+    k: int = 10

@@ -1,0 +1,110 @@
+"""What can be done with libraries."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from pergamum.domain.commands import UpdateLibrary
+from pergamum.domain.library import Chunking, Library, LibraryChanges
+from pergamum.embedding.factory import Embedders
+from pergamum.engine.catalog import Catalog
+from pergamum.errors import Damaged, InvalidField, LibraryNotFound
+from pergamum.journal.base import Journal
+from pergamum.services.drafts import LibraryDraft
+from pergamum.storage.base import LibraryState
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryPage:
+    """Some libraries in ascending order of name; `last` is None at the end. `unavailable` ones cannot be opened."""
+
+    items: list[LibraryState]
+    unavailable: list[UUID]
+    last: str | None
+
+
+class LibraryService:
+    """Threads: any."""
+
+    def __init__(self, catalog: Catalog, journal: Journal, embedders: Embedders) -> None:
+        self._catalog, self._journal, self._embedders = catalog, journal, embedders
+
+    def create(self, draft: LibraryDraft) -> LibraryState:
+        """Create an empty library. Raises `LibraryExists`, `UnknownModel`, `InvalidField`."""
+        at = datetime.now(UTC)
+        model, dimension = self._model_and_dimension(draft)
+        library = Library(
+            id=uuid4(),
+            name=draft.name,
+            description=draft.description,
+            metric=draft.metric,
+            dimension=dimension,
+            embedding_model=model,
+            index=draft.index,
+            recall=draft.recall,
+            chunking=draft.chunking,
+            created_at=at,
+            updated_at=at,
+        )
+        self._catalog.create(library)
+        return LibraryState(library)
+
+    def get(self, reference: str) -> LibraryState:
+        """Return the library and what it holds. Raises `LibraryNotFound`."""
+        with self._catalog.opened(self._catalog.resolve(reference)) as live:
+            return live.view.state
+
+    def page(self, after: str | None, limit: int) -> LibraryPage:
+        """Return at most `limit` libraries whose names come after `after`."""
+        ids = self._catalog.page(after, limit + 1)
+        page = LibraryPage([], [], None)
+        for library_id in ids[:limit]:
+            try:
+                with self._catalog.opened(library_id) as live:
+                    page.items.append(live.view.state)
+            except LibraryNotFound:
+                continue  # deleted since the page was read
+            except Damaged:
+                page.unavailable.append(library_id)
+        more = len(ids) > limit and page.items
+        return replace(page, last=page.items[-1].library.name if more else None)
+
+    def update(self, reference: str, changes: LibraryChanges, chunking: Mapping[str, int]) -> LibraryState:
+        """Change settings; `chunking` holds those parts of it that change. Raises `LibraryExists` for a taken name."""
+        library_id = self._catalog.resolve(reference)
+        before = self.get(str(library_id))
+        if chunking:
+            changes = {**changes, "chunking": _rechunked(before.library.chunking, chunking)}
+        if not changes:
+            return before
+        name = changes.get("name", before.library.name)
+        if name == before.library.name:
+            return self._submit(library_id, changes)
+        with self._catalog.renaming(library_id, name):
+            return self._submit(library_id, changes)
+
+    def delete(self, reference: str) -> int:
+        """Delete the library with all it holds; return the position of the deletion."""
+        return self._catalog.delete(self._catalog.resolve(reference))
+
+    def _submit(self, library_id: UUID, changes: LibraryChanges) -> LibraryState:
+        outcome = self._journal.submit(library_id, UpdateLibrary(changes, datetime.now(UTC)))
+        assert outcome.library is not None, "an update leaves the library behind"
+        return replace(self.get(str(library_id)), library=outcome.library, position=outcome.position)
+
+    def _model_and_dimension(self, draft: LibraryDraft) -> tuple[str | None, int | None]:
+        if draft.embedding_model is None:
+            return None, draft.dimension
+        embedder = self._embedders.get(draft.embedding_model)
+        if draft.dimension not in {None, embedder.dimension}:
+            reason = f"{embedder.name} makes vectors of {embedder.dimension} numbers"
+            raise InvalidField("dimension", reason)
+        return embedder.name, embedder.dimension
+
+
+def _rechunked(chunking: Chunking, changes: Mapping[str, int]) -> Chunking:
+    changed = replace(chunking, **changes)
+    if 2 * changed.overlap > changed.size:
+        raise InvalidField("chunking", "overlap must be at most half of size")
+    return changed

@@ -1,0 +1,80 @@
+"""What can be asked of a library."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from pergamum.domain.library import Library
+from pergamum.domain.query import Answer
+from pergamum.domain.vectors import Vector
+from pergamum.engine.catalog import Catalog
+from pergamum.engine.live_library import LiveLibrary
+from pergamum.errors import Invalid, InvalidField
+from pergamum.services.composer import Composer
+from pergamum.services.drafts import Query
+
+
+class SearchService:
+    """Threads: any. `observe` is told the plan of each search."""
+
+    def __init__(self, catalog: Catalog, composer: Composer, max_k: int, observe: Callable[[str], None]) -> None:
+        self._catalog, self._composer = catalog, composer
+        self._max_k, self._observe = max_k, observe
+
+    def search(self, reference: str, query: Query) -> Answer:
+        """Return the chunks nearest to the query. Raises `Invalid`, `LibraryNotFound`, `EmbeddingFailed`."""
+        with self._catalog.opened(self._catalog.resolve(reference)) as live:
+            return self._answer(live, query)
+
+    def search_at_once(self, reference: str, query: Query, seconds: float) -> Answer | None:
+        """Do as `search` does if it should take at most `seconds`, else return None.
+
+        None as well where it would have to wait: for the library's files, or for an embedding.
+        """
+        library_id = self._catalog.resolve(reference)
+        if query.vector is None or not self._catalog.is_open(library_id):
+            return None
+        with self._catalog.opened(library_id) as live:
+            return self._answer(live, query) if live.predicted_seconds(1) <= seconds else None
+
+    def search_all(self, reference: str, queries: Sequence[Query]) -> list[Answer]:
+        """Return an answer for each query, in order; those that ask for the same k share one scan."""
+        with self._catalog.opened(self._catalog.resolve(reference)) as live:
+            library = live.view.state.library
+            vectors = [self._checked(library, query, place) for place, query in enumerate(queries)]
+            answers: dict[int, Answer] = {}
+            for k in {query.k for query in queries}:
+                places = [place for place, query in enumerate(queries) if query.k == k]
+                found = self._answers(live, library, np.stack([vectors[place] for place in places]), k)
+                answers.update(zip(places, found, strict=True))
+        return [answers[place] for place in range(len(queries))]
+
+    def _answer(self, live: LiveLibrary, query: Query) -> Answer:
+        self._check_k(query)
+        library = live.view.state.library
+        return self._answers(live, library, self._vector(library, query)[np.newaxis], query.k)[0]
+
+    def _answers(self, live: LiveLibrary, library: Library, vectors: Vector, k: int) -> list[Answer]:
+        if library.dimension is None:  # no vector was ever stored: nothing that these could be compared with
+            position = live.view.state.position
+            answers = [Answer((), exact=True, expected_recall=1.0, complete=True, position=position, plan="empty")]
+            return answers * len(vectors)
+        answers = live.search(vectors, k)
+        self._observe(answers[0].plan)
+        return answers
+
+    def _checked(self, library: Library, query: Query, place: int) -> Vector:
+        try:
+            self._check_k(query)
+            return self._vector(library, query)
+        except Invalid as fault:
+            raise fault.located(query=place) from None
+
+    def _vector(self, library: Library, query: Query) -> Vector:
+        vector = self._composer.query_vector(library, query.text or "") if query.vector is None else query.vector
+        library.check(vector)
+        return vector
+
+    def _check_k(self, query: Query) -> None:
+        if query.k > self._max_k:
+            raise InvalidField("k", f"must be at most {self._max_k}")

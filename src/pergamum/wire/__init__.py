@@ -1,0 +1,1 @@
+"""How do they look as JSON? Shared by the server and the client."""

@@ -1,0 +1,103 @@
+import json
+from pathlib import Path
+from typing import Any
+
+from starlette.testclient import TestClient
+
+from pergamum.api.dependencies import Services
+from tests.api.conftest import assert_problem, chunk, new_library, put, serving
+
+
+def test_the_server_is_alive_and_ready(client: TestClient) -> None:
+    assert client.get("/healthz").json() == {"status": "alive"}
+
+    ready = client.get("/readyz").json()
+
+    assert (ready["status"], ready["read_only"], ready["damaged_chunks"], ready["unlisted"]) == ("ready", 0, 0, [])
+
+
+def test_once_the_gate_is_shut_requests_are_sent_away(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as client:
+        client.app.state.gate.close()  # type: ignore[attr-defined]  # TestClient keeps the app as a bare callable
+
+        answer = client.get("/v1/libraries")
+
+        assert_problem(answer, 503, "shutting-down")
+        assert answer.headers["connection"] == "close"
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/healthz").status_code == 200
+
+
+def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as client:
+        library = new_library(client, name="kept", metric="l2", dimension=2)
+        put(client, library, "d", chunk("c", 1, 2), title="t")
+        before = client.get(library).json(), client.get(f"{library}/documents/d").json()
+        operation = client.post(f"{library}/index", json={}).headers["location"]
+
+    with serving(tmp_path / "data") as client:
+        assert client.get(f"{library}/documents/d").json() == before[1]
+        assert client.get("/v1/libraries/kept").json()["created_at"] == before[0]["created_at"]
+        assert client.post(f"{library}/search", json={"vector": [1, 2]}).json()["hits"][0]["distance"] == 0
+        assert client.get(operation).json()["status"] == "succeeded"
+
+
+def test_a_request_id_is_kept_or_made(client: TestClient) -> None:
+    given = client.get("/healthz", headers={"x-request-id": "abc-123"})
+    made = client.get("/healthz", headers={"x-request-id": "two words"})
+
+    assert given.headers["x-request-id"] == "abc-123"
+    assert len(made.headers["x-request-id"]) == 32
+
+
+def test_figures_tell_of_requests_searches_chunks_and_flushes(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as client:
+        library = new_library(client, name="counted", dimension=2)
+        put(client, library, "d", chunk("a", 1, 1), chunk("b", 1, 1))
+        client.post(f"{library}/search", json={"vector": [1, 1]})
+        client.get("/no/such/path")
+
+        figures = client.get("/metrics").text.splitlines()
+
+    for line in (
+        'pergamum_requests_total{method="POST",route="/v1/libraries/{library}/search",status="200"} 1.0',
+        'pergamum_requests_total{method="GET",route="none",status="404"} 1.0',
+        'pergamum_searches_total{plan="exact_scan"} 1.0',
+        'pergamum_chunks{library="counted"} 2.0',
+        "pergamum_flush_seconds_count 1.0",
+        "pergamum_libraries 1.0",
+    ):
+        assert line in figures
+
+
+def test_an_unforeseen_error_tells_nothing_of_the_inside(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as client:
+        client.app.state.services = Broken()  # type: ignore[attr-defined]  # TestClient keeps the app as a bare callable
+        answer = client.get("/v1/libraries")
+
+    problem = assert_problem(answer, 500, "internal")
+    assert "secret" not in answer.text
+    assert problem["instance"] == "/v1/libraries"
+    assert len(answer.headers["x-request-id"]) == 32
+
+
+class Broken:
+    """Stands in for the services and fails at once."""
+
+    @property
+    def libraries(self) -> Services:
+        raise RuntimeError("secret")
+
+
+def test_the_description_names_every_shape_it_uses(client: TestClient) -> None:
+    described: dict[str, Any] = client.get("/openapi.json").json()
+
+    text = json.dumps(described)
+    used = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
+    assert used <= described["components"]["schemas"].keys()
+    assert "Problem" in used
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            assert operation["description"], (path, method)
+            if path.startswith("/v1") and method in {"post", "put", "patch"}:
+                assert operation["requestBody"]["content"], (path, method)
