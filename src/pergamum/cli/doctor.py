@@ -1,0 +1,64 @@
+"""`pergamum doctor`: reads everything in a data folder that no server has open."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pergamum.cli.output import CANNOT_START, FAILED, AsJson, fail, print_json
+
+PARTS = ("format", "catalog.db", "libraries")
+"""By any of these a data folder is known, even when the others are lost."""
+
+if TYPE_CHECKING:
+    from pergamum.storage.sqlite.verify import Finding
+
+
+def doctor(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A data folder that no server uses.")],
+    as_json: AsJson = False,
+) -> None:
+    """Check every row and every vector in FOLDER; exit code 1 when something is damaged, 2 when it is in use.
+
+    Nothing is repaired. Logs that a crash left behind are settled first, as at a start of the server.
+    """
+    if not any((folder / name).exists() for name in PARTS):
+        fail(f"{folder} is not a data folder of Pergamum", CANNOT_START)
+    damages = _report(folder, _findings(folder), as_json)
+    if damages:
+        raise typer.Exit(FAILED)
+
+
+def _findings(folder: Path) -> "Iterator[Finding]":
+    from pergamum.errors import CannotStart, PergamumError
+    from pergamum.storage.sqlite.verify import verify_data_folder
+
+    try:
+        yield from verify_data_folder(folder)
+    except (CannotStart, PermissionError) as error:
+        fail(f"cannot check {folder}: {error}", CANNOT_START)
+    except (PergamumError, OSError) as error:
+        fail(f"cannot go on checking {folder}: {error}")
+
+
+def _report(folder: Path, findings: "Iterable[Finding]", as_json: bool) -> int:
+    """Print the findings, one by one as they come unless they go into one JSON object; return how many are damage."""
+    kept: list[dict[str, str]] = []
+    counts = {"damage": 0, "warning": 0}
+    for finding in findings:
+        counts[finding.severity] += 1
+        if as_json:
+            kept.append(asdict(finding))
+        else:
+            typer.echo(f"{finding.severity}: {finding.what}: {finding.detail}")
+    if as_json:
+        print_json(
+            {"folder": str(folder), "damages": counts["damage"], "warnings": counts["warning"], "findings": kept}
+        )
+    elif not any(counts.values()):
+        typer.echo(f"{folder}: nothing is wrong")
+    else:
+        typer.echo(f"{folder}: {counts['damage']} damaged, {counts['warning']} warnings")
+    return counts["damage"]

@@ -1,0 +1,79 @@
+"""`pergamum serve`: the server, in this process."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pergamum.cli.output import CANNOT_START, fail, tell
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from pergamum.settings import Settings
+
+BACKLOG = 2048
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; PERGAMUM_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="0 takes a free port; PERGAMUM_PORT.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the data; PERGAMUM_DATA_DIR.")] = None,
+) -> None:
+    """Start the server. Options come before the environment; every other setting is PERGAMUM_<NAME>.
+
+    SIGTERM and Ctrl-C let running requests finish, close the data folder and end with exit code 0.
+    """
+    settings = _settings(host=host, port=port, data_dir=data_dir)
+    with _listening(settings) as listener:
+        app = _build(settings)
+        from pergamum.cli.http_server import HttpServer
+
+        ready = f"listening on {_url(listener)}, data in {settings.data_dir}"
+        HttpServer(app, settings.shutdown_seconds, lambda: tell(ready)).run(sockets=[listener])
+
+
+def _settings(**options: object) -> "Settings":
+    from pydantic import ValidationError
+
+    from pergamum.settings import Settings
+
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        faults = [f"PERGAMUM_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
+        fail("; ".join(faults), CANNOT_START)
+
+
+@contextmanager
+def _listening(settings: "Settings") -> Iterator[socket.socket]:
+    """The socket of the server, taken before anything else, so that a port in use is known at once."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+            listener.listen(BACKLOG)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            fail(f"cannot listen on {settings.host} port {settings.port}: {reason}", CANNOT_START)
+        yield listener
+
+
+def _build(settings: "Settings") -> "FastAPI":
+    from pergamum.app import build
+    from pergamum.errors import CannotStart, Damaged
+
+    try:
+        return build(settings)
+    except (CannotStart, Damaged, OSError) as error:
+        fail(f"cannot start: {error}", CANNOT_START)
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,60 @@
+"""How does a Python program talk to a server?
+
+>>> from pergamum.client import Pergamum
+>>> with Pergamum() as client:
+...     library = client.libraries.create(name="notes")
+...     library.documents.add(text="The moon pulls the sea.")
+...     print(library.search(text="what moves the ocean?", k=1).hits[0].text)
+The moon pulls the sea.
+
+Vectors may be lists or NumPy arrays. Answers are the models of `pergamum.wire`; errors are drawn in `errors.py`.
+"""
+
+from pergamum.client.batching import Stored
+from pergamum.client.drafts import ChunkOfDocument, NewChunk, NewDocument, NewLibrary, Query
+from pergamum.client.errors import (
+    ClientError,
+    Conflict,
+    Interrupted,
+    Invalid,
+    NotAllowed,
+    NotFound,
+    Refused,
+    ServerFailed,
+    StorageFull,
+    TimedOut,
+    TooLarge,
+    Unavailable,
+    UnexpectedAnswer,
+    Unreachable,
+)
+from pergamum.client.libraries import Library
+from pergamum.client.pergamum import DEFAULT_URL, Pergamum
+from pergamum.client.vectors import decoded
+
+__all__ = [
+    "DEFAULT_URL",
+    "ChunkOfDocument",
+    "ClientError",
+    "Conflict",
+    "Interrupted",
+    "Invalid",
+    "Library",
+    "NewChunk",
+    "NewDocument",
+    "NewLibrary",
+    "NotAllowed",
+    "NotFound",
+    "Pergamum",
+    "Query",
+    "Refused",
+    "ServerFailed",
+    "StorageFull",
+    "Stored",
+    "TimedOut",
+    "TooLarge",
+    "Unavailable",
+    "UnexpectedAnswer",
+    "Unreachable",
+    "decoded",
+]

@@ -1,0 +1,75 @@
+"""The documents of a library."""
+
+from collections.abc import Iterable, Sequence
+from typing import Unpack
+
+from pergamum.client import calls
+from pergamum.client.batching import MOST_ITEMS, Stored, store_all
+from pergamum.client.drafts import DocumentChanges, DocumentFields, Mode, NewDocument, OnError
+from pergamum.client.paging import Pages
+from pergamum.client.transport import Door
+from pergamum.wire.documents import DocumentBatchOut, DocumentOut
+from pergamum.wire.problems import ImportOut
+
+
+class Documents:
+    """The documents of one library."""
+
+    def __init__(self, door: Door, library: str) -> None:
+        self._door, self._library = door, library
+
+    def add(self, **fields: Unpack[NewDocument]) -> DocumentOut:
+        """Store a document: its `text`, which is split and embedded, or its `chunks`. Without an id it gets one.
+
+        Raises `Conflict` when the id exists; `Invalid` for a vector the library cannot hold.
+        >>> library.documents.add(id="1", title="Tides", text="The moon pulls the sea.").chunks
+        1
+        """
+        return self._door.send(calls.create_document(self._library, fields))
+
+    def add_many(
+        self, documents: Iterable[NewDocument], *, mode: Mode = "upsert", batch_size: int = MOST_ITEMS
+    ) -> Stored:
+        """Store documents in batches, each all or none, holding one batch at a time in memory.
+
+        Ends at the first batch that is refused or fails; the batches before it stay stored, a note on the error says
+        how many documents they were.
+        """
+
+        def store(batch: Sequence[bytes]) -> DocumentBatchOut:
+            return self._door.send(calls.store_documents(self._library, mode, batch))
+
+        return store_all(map(calls.document_body, documents), batch_size, store)
+
+    @staticmethod
+    def encoded(document: NewDocument) -> bytes:
+        """Return the document as the bytes that `import_batch` takes. Raises ValueError for what JSON cannot carry."""
+        return calls.document_body(document)
+
+    def import_batch(self, documents: Sequence[bytes], *, on_error: OnError = "abort") -> ImportOut:
+        """Store encoded documents, replacing those whose ids exist; the report counts lines from 1.
+
+        REQUIRES: every document brings its id, so that the request may be repeated after a broken connection.
+        Raises `Invalid` when one is wrong and on_error is `abort`; then nothing of the batch is kept.
+        """
+        return self._door.send(calls.import_documents(self._library, on_error, documents))
+
+    def get(self, id: str) -> DocumentOut:
+        """Return a document with its text. Raises `NotFound`."""
+        return self._door.send(calls.get_document(self._library, id))
+
+    def list(self, *, texts: bool = False, page_size: int | None = None) -> Pages[DocumentOut]:
+        """Return all documents by ascending id, fetched page by page as they are read; with `texts` if wanted."""
+        return Pages(self._door, lambda cursor: calls.list_documents(self._library, cursor, page_size, texts))
+
+    def update(self, id: str, **changes: Unpack[DocumentChanges]) -> DocumentOut:
+        """Change the fields given; None clears one, metadata is merged, a new text makes new chunks."""
+        return self._door.send(calls.update_document(self._library, id, changes))
+
+    def replace(self, id: str, **fields: Unpack[DocumentFields]) -> DocumentOut:
+        """Store a document under the id, in place of one that may be there and all of its chunks."""
+        return self._door.send(calls.put_document(self._library, id, fields))
+
+    def delete(self, id: str) -> int | None:
+        """Delete a document with its chunks; return the position of that write. Raises `NotFound`."""
+        return self._door.send(calls.delete_document(self._library, id))
