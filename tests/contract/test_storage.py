@@ -1,5 +1,6 @@
 """What every storage keeps, on a disk and in memory: the rows and the transactions of one library."""
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -284,3 +285,31 @@ def test_what_was_committed_is_there_after_closing_and_opening(storage: Storage)
     assert second.vectors.matrix(2)[:2].tolist() == [[1, 2], [3, 4]]
     second.checkpoint()
     second.close()
+
+
+def test_every_reader_sees_whole_commits_while_a_writer_goes_on(store: LibraryStore) -> None:
+    commits = 60
+    torn: list[tuple[int, int, int]] = []
+    started, done = threading.Barrier(4), threading.Event()
+
+    def read() -> None:
+        started.wait()
+        finished = False
+        while not finished:
+            finished = done.is_set()  # looked at before reading, so that the last state is read too
+            with store.reading() as rows:
+                state, found = rows.state(), rows.chunks(None, 10 * commits)
+            if not len(found) == state.chunks == 3 * state.position:
+                torn.append((state.position, state.chunks, len(found)))
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    started.wait()
+    for first in range(0, 3 * commits, 3):
+        save(store, *map(stored, range(first, first + 3)))
+    done.set()
+    for reader in readers:
+        reader.join()
+
+    assert torn == []

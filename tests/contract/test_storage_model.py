@@ -142,4 +142,4 @@ class SqliteModel(StorageModel):
 TestMemoryStorage = StorageModel.TestCase
 TestSqliteStorage = SqliteModel.TestCase
 TestMemoryStorage.settings = settings(stateful_step_count=20)
-TestSqliteStorage.settings = settings(stateful_step_count=20, max_examples=min(30, settings().max_examples))
+TestSqliteStorage.settings = settings(stateful_step_count=20, max_examples=min(20, settings().max_examples))

@@ -1,10 +1,8 @@
 """Strategies for what clients send: few ids and small whole numbers, so that conflicts and ties are common."""
 
-from typing import Any
-
 from hypothesis import strategies as st
 
-from tests.support.model import Record
+from tests.support.model import Json, Record
 
 LIBRARY_NAMES = ["alpha", "beta", "dots. and ünicode %2F"]
 DOCUMENT_IDS = ["a", "b/c", "..", "ü ?#%2F"]
@@ -12,13 +10,15 @@ METRICS = ["cosine", "dot", "l2"]
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=8)
 scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(-1e9, 1e9) | texts
-json_values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=2) | objects(inner), max_leaves=4)
-page_numbers = st.none() | st.integers(0, 3)
 
 
-def objects(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Record]:
+def objects(values: st.SearchStrategy[Json]) -> st.SearchStrategy[Record]:
     """JSON objects whose few names meet often."""
     return st.dictionaries(st.sampled_from(["x", "y", "z"]), values, max_size=3)
+
+
+json_values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=2) | objects(inner), max_leaves=4)
+page_numbers = st.none() | st.integers(0, 3)
 
 
 def vectors(library: Record, dimension: int) -> st.SearchStrategy[list[int]]:

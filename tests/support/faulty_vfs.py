@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import apsw
 
 
 class FaultyVfs(apsw.VFS):
-    """Every connection opened while it is installed goes through it. `fail_sync` and `fail_write` hold a result code."""
+    """Serves every connection opened while it is installed. `fail_sync` and `fail_write` hold a result code, or 0."""
 
     def __init__(self) -> None:
-        super().__init__("faulty", "", makedefault=True)
+        super().__init__("faulty", "unix", makedefault=True)
         self.fail_sync = 0
         self.fail_write = 0
 
@@ -23,7 +22,7 @@ class FaultyFile(apsw.VFSFile):
     """One file of it."""
 
     def __init__(self, faults: FaultyVfs, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
-        super().__init__("", name, flags)  # type: ignore[arg-type]  # the stub leaves out None and the flags out
+        super().__init__("unix", name, flags)
         self._faults = faults
 
     def xSync(self, flags: int) -> None:  # noqa: N802  # apsw's name
@@ -31,7 +30,7 @@ class FaultyFile(apsw.VFSFile):
             raise apsw.exception_for(self._faults.fail_sync)
         super().xSync(flags)
 
-    def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802  # apsw's name
+    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802  # apsw's name
         if self._faults.fail_write:
             raise apsw.exception_for(self._faults.fail_write)
         super().xWrite(data, offset)

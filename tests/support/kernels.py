@@ -1,7 +1,7 @@
 """Choosing which body of the index answers: special kernels, portable kernels, or NumPy alone."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
@@ -95,18 +95,19 @@ def _any_norm(normal: npt.NDArray[np.float64], random: np.random.Generator) -> n
     return normal * 10.0 ** random.uniform(-44, 36, (len(normal), 1))
 
 
-_MAKERS = {
-    "normal": lambda normal, random: normal,
+_Maker: TypeAlias = Callable[[npt.NDArray[np.float64], np.random.Generator], npt.NDArray[np.float64]]
+_MAKERS: dict[str, _Maker] = {
+    "normal": lambda normal, _: normal,
     "duplicates": lambda normal, random: normal[random.integers(0, max(1, len(normal) // 5), len(normal))],
-    "equal": lambda normal, random: np.repeat(normal[:1], len(normal), axis=0),
-    "constant": lambda normal, random: np.repeat(normal[:, :1], normal.shape[1], axis=1),
-    "huge": lambda normal, random: normal * 1e30,
-    "largest": lambda normal, random: np.sign(normal) * 3.4028234e38,
-    "tiny": lambda normal, random: normal * 1e-30,
-    "denormal": lambda normal, random: normal * 1e-43,
+    "equal": lambda normal, _: np.repeat(normal[:1], len(normal), axis=0),
+    "constant": lambda normal, _: np.repeat(normal[:, :1], normal.shape[1], axis=1),
+    "huge": lambda normal, _: normal * 1e30,
+    "largest": lambda normal, _: np.sign(normal) * 3.4028234e38,
+    "tiny": lambda normal, _: normal * 1e-30,
+    "denormal": lambda normal, _: normal * 1e-43,
     "any norm": _any_norm,
     "near ties": _near_ties,
     "one huge coordinate": _one_huge,
-    "small integers": lambda normal, random: np.rint(normal * 2),
+    "small integers": lambda normal, _: np.rint(normal * 2),
 }
 KINDS = tuple(_MAKERS)

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import httpx2
+import httpx
+from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.support.model import Json, Record, Refused, chunks_of
 from tests.support.rest import Rest, base64_of
@@ -18,7 +19,10 @@ CHUNK_FIELDS = ("id", "document_id", "text", "page_number", "chunk_index", "meta
 
 
 class RestMachine(RuleBasedStateMachine):
-    """A server on a folder of its own, and `libraries` by id as they must be. `touched` was used last."""
+    """A server on a folder of its own, and `libraries` by id as they must be. `touched` was used last.
+
+    `requests` are those since the server started: a start costs as much as some twenty of them.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,20 +30,38 @@ class RestMachine(RuleBasedStateMachine):
         self.rest = Rest(Path(self._folder.name) / "data")
         self.libraries: dict[str, Record] = {}
         self.touched: Record | None = None
+        self.requests = 0
 
     def teardown(self) -> None:
         self.rest.close()
         self._folder.cleanup()
 
+    @precondition(lambda self: self.requests > 4)
+    @rule()
+    def restart(self) -> None:
+        """What is stored stays as it is, and so does every position."""
+        self.rest.restart()
+        self.requests = 0
+        for library in self.libraries.values():
+            self.assert_as_modelled(library)
+
+    @invariant()
+    def is_as_modelled(self) -> None:
+        """Whatever was done last, or refused, left the library as the model has it."""
+        self.requests += 1
+        if self.touched is not None:
+            self.assert_as_modelled(self.touched)
+
     # How requests are made -----------------------------------------------------------------------------------------
 
     def pick(self, data: st.DataObject) -> tuple[Record, tuple[str, str]]:
         """Return one of the libraries and the start of its path, by id or by name."""
-        library = self.libraries[data.draw(st.sampled_from(sorted(self.libraries)), label="library")]
+        libraries = sorted(self.libraries.values(), key=lambda each: str(each["name"]))  # ids differ between two runs
+        library = libraries[data.draw(st.integers(0, len(libraries) - 1), label="library")]
         self.touched = library
         return library, ("libraries", library[data.draw(st.sampled_from(["id", "name"]), label="by")])
 
-    def agree(self, library: Record, response: httpx2.Response, change: Callable[..., None], *args: Json) -> bool:
+    def agree(self, library: Record, response: httpx.Response, change: Callable[..., None], *args: Json) -> bool:
         """Make the same change to the model; assert that both did it, or both refused. Return whether it was done."""
         try:
             change(library, *args)
@@ -51,7 +73,7 @@ class RestMachine(RuleBasedStateMachine):
         self.advance(library, response)
         return True
 
-    def advance(self, library: Record, response: httpx2.Response) -> None:
+    def advance(self, library: Record, response: httpx.Response) -> None:
         """Take the position of a write that was done: it is beyond every one seen before."""
         position = int(response.headers["pergamum-position"])
         assert position > library["position"]
@@ -106,7 +128,7 @@ class RestMachine(RuleBasedStateMachine):
             cursor = {"cursor": page["next_cursor"]}
 
 
-def assert_problem(response: httpx2.Response, status: int, slug: str) -> None:
+def assert_problem(response: httpx.Response, status: int, slug: str) -> None:
     """The answer is problem+json of this status and type."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
@@ -116,8 +138,12 @@ def assert_problem(response: httpx2.Response, status: int, slug: str) -> None:
 
 def assert_alike(answer: Record, record: Record, fields: tuple[str, ...]) -> None:
     """Compare as JSON, where 1, 1.0 and true are three things."""
-    received, expected = ({field: each[field] for field in fields} for each in (answer, record))
-    assert json.dumps(received, sort_keys=True) == json.dumps(expected, sort_keys=True)
+    pairs = {field: (_canonical(answer[field]), _canonical(record[field])) for field in fields}
+    assert {field: pair for field, pair in pairs.items() if pair[0] != pair[1]} == {}
+
+
+def _canonical(value: Json) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def assert_times(record: Record, answer: Record) -> None:
@@ -135,3 +161,10 @@ def on_the_wire(body: Record, *, packed: bool) -> Record:
     if "chunks" in body:
         changed["chunks"] = [on_the_wire(chunk, packed=True) for chunk in body["chunks"]]
     return {**body, **changed}
+
+
+def run_settings(*, share: int, steps: int) -> settings:
+    """Return settings for a machine: one in `share` of the profile's examples, as each is a server's whole life."""
+    profile = settings.default
+    assert profile is not None, "tests/conftest.py loads one"
+    return settings(max_examples=max(1, profile.max_examples // share), stateful_step_count=steps)

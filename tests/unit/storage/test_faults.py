@@ -95,9 +95,10 @@ def test_a_commit_whose_flush_failed_is_whole_or_absent_after_opening_again(
 
 def test_opening_fails_while_the_disk_does(storage: SqliteStorage, library_id: UUID, vfs: FaultyVfs) -> None:
     store = storage.open(library_id)
+    save(store, stored(0))
     vfs.fail_sync = apsw.SQLITE_IOERR_FSYNC
     with pytest.raises(OutcomeUnknown):
-        save(store, stored(0))
+        save(store, stored(1))
     store.close()
 
     with pytest.raises(OutcomeUnknown):
@@ -167,6 +168,27 @@ def test_a_write_larger_than_the_page_cache_meets_the_full_disk_before_commit(
     vfs.fail_write = 0
     assert position(store) == 0
     save(store, stored(0))
+
+
+def test_after_a_full_disk_the_log_gives_its_bytes_back(
+    store: SqliteLibraryStore, vfs: FaultyVfs, library_id: UUID, tmp_path: Path
+) -> None:
+    log = database(tmp_path, library_id).with_name("library.db-wal")
+    save(store, stored(0))
+    store.checkpoint()
+    assert log.stat().st_size > 0
+    vfs.fail_write = apsw.SQLITE_FULL
+    with pytest.raises(StorageFull):
+        save(store, stored(1))
+    store.checkpoint()
+    assert log.stat().st_size > 0
+    vfs.fail_write = 0
+
+    store.checkpoint()
+
+    assert log.stat().st_size == 0
+    save(store, stored(1))
+    assert position(store) == 2
 
 
 def test_a_refused_write_cannot_go_on_piecemeal(store: SqliteLibraryStore, vfs: FaultyVfs) -> None:

@@ -133,7 +133,7 @@ def test_a_short_write_is_continued(file: VectorFile, monkeypatch: pytest.Monkey
     assert file.matrix(2)[:2].ravel().tolist() == list(range(16))
 
 
-def failing(number: int) -> "object":
+def failing(number: int) -> object:
     def fail(*_: object) -> int:
         raise OSError(number, os.strerror(number))
 

@@ -152,14 +152,14 @@ def document_of(row: Row) -> Document:
 def state_row(state: LibraryState) -> Row:
     """Return the columns of `rows.STATE` in their order."""
     library = library_text(state.library)
-    return sealed(state.position, state.history, state.next_slot, state.documents, state.chunks, library)
+    return sealed(state.position, state.history.hex(), state.next_slot, state.documents, state.chunks, library)
 
 
 def state_of(row: Row) -> LibraryState:
     """Return the state of a row selected by `rows.STATE`. Raises `Damaged`."""
     check(row, "the state of the library")
     position, history, next_slot, documents, chunks, library, _ = row
-    return LibraryState(library_of(library), position, history, next_slot, documents, chunks)
+    return LibraryState(library_of(library), position, bytes.fromhex(history), next_slot, documents, chunks)
 
 
 def snapshot_row(snapshot: IndexSnapshot) -> Row:

@@ -5,11 +5,12 @@ from typing import Final
 
 import apsw
 
-from pergamum.errors import Damaged, NewerFormat, OutcomeUnknown, PergamumError, StorageFull, UnsafeSqlite
-from pergamum.storage.files import FULL, flush_again
+from pergamum.errors import Damaged, OutcomeUnknown, PergamumError, StorageFull, UnsafeSqlite
+from pergamum.storage.files import FULL, flush_again, fsync_folder
 from pergamum.storage.sqlite.schema import Schema
 
 OLDEST_SQLITE: Final = (3, 51, 3)
+PAGE_BYTES: Final = 8_192
 BUSY_MILLISECONDS: Final = 2_000
 CACHE_KIBIBYTES: Final = 8_000
 LOG_SIZE_LIMIT: Final = 64 << 20
@@ -51,7 +52,7 @@ def create_database(path: Path, schema: Schema) -> apsw.Connection:
     """Make a new database; the caller makes its name durable. Raises `StorageFull`, `OutcomeUnknown`."""
     connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
     try:
-        connection.pragma("page_size", 8_192)
+        connection.pragma("page_size", PAGE_BYTES)
         _configure(connection)
         schema.create(connection)
     except apsw.Error as error:
@@ -74,10 +75,11 @@ def open_writer(path: Path, schema: Schema) -> apsw.Connection:
         _configure(connection)
         schema.upgrade(connection, str(path))
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        fsync_folder(path.parent)  # the log is there now; SQLite would flush its name later and ignore a failure
     except apsw.Error as error:
         abandon(connection)
         raise failure(error, str(path), connection) or error from error
-    except NewerFormat:
+    except PergamumError:
         abandon(connection)
         raise
     return connection
@@ -114,7 +116,8 @@ def _configure(connection: apsw.Connection) -> None:
     connection.set_busy_timeout(BUSY_MILLISECONDS)
     connection.pragma("cache_size", -CACHE_KIBIBYTES)
     connection.pragma("trusted_schema", False)
-    connection.pragma("journal_mode", "wal")
+    if connection.pragma("journal_mode", "wal") != "wal":  # when it cannot, it says so and raises nothing
+        raise apsw.IOError("the database cannot be switched to its write-ahead log")
     connection.pragma("synchronous", "full")
     connection.pragma("mmap_size", 0)
     connection.pragma("wal_autocheckpoint", 0)

@@ -6,10 +6,10 @@ from typing import Final
 
 import apsw
 
-from pergamum.errors import Damaged, LibraryReadOnly
+from pergamum.errors import Damaged, LibraryReadOnly, OutcomeUnknown, PergamumError, StorageFull
 from pergamum.storage.base import LibraryState
 from pergamum.storage.files import remove_file
-from pergamum.storage.sqlite.connection import abandon, failure, open_reader, open_writer
+from pergamum.storage.sqlite.connection import PAGE_BYTES, abandon, failure, open_reader, open_writer
 from pergamum.storage.sqlite.pool import ConnectionPool
 from pergamum.storage.sqlite.rows import SqliteRows
 from pergamum.storage.sqlite.schema import LIBRARY
@@ -33,6 +33,7 @@ class SqliteLibraryStore:
         self._what = str(folder / DATABASE)
         self._failure: str | None = None
         self._log_pages = 0
+        self._disk_was_full = False
         self._writer = open_writer(folder / DATABASE, LIBRARY)
         self._writer.set_wal_hook(self._note_log)
         self._pool = ConnectionPool(lambda: open_reader(folder / DATABASE), readers)
@@ -62,22 +63,25 @@ class SqliteLibraryStore:
         reason = self._failure or self._vectors.failure
         if reason is not None:
             raise LibraryReadOnly(reason)
-        return SqliteUnitOfWork(self._writer, self._what, self._refuse_writes)
+        return SqliteUnitOfWork(self._writer, self._what, self._remember)
 
     def checkpoint(self) -> None:
         """Move the log into the database when there is enough of it.
 
-        A full disk leaves the log as it is, for the next try. Any other failure makes the store refuse writes.
+        When a write has met a full disk, the log is moved whatever its length and its bytes are given back. When there
+        is no room even for that, the log stays for the next try. Any other failure makes the store refuse writes.
         """
-        if self._log_pages * 8_192 < self._checkpoint_bytes or self._failure is not None:
+        enough = self._disk_was_full or self._log_pages * PAGE_BYTES >= self._checkpoint_bytes
+        if self._failure is not None or not enough:
             return
+        mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if self._disk_was_full else apsw.SQLITE_CHECKPOINT_PASSIVE
         try:
-            pages, moved = self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-            self._log_pages = pages - moved
+            pages, moved = self._writer.wal_checkpoint(mode=mode)
+            self._log_pages, self._disk_was_full = pages - moved, False
         except (apsw.FullError, apsw.BusyError):
             return
         except apsw.Error as error:
-            self._refuse_writes(str(failure(error, self._what, self._writer) or error))
+            self._remember(failure(error, self._what, self._writer) or OutcomeUnknown(str(error)))
 
     def close(self) -> None:
         """Release files and connections. REQUIRES: nothing is being read or written."""
@@ -109,5 +113,8 @@ class SqliteLibraryStore:
         self._log_pages = pages
         return apsw.SQLITE_OK
 
-    def _refuse_writes(self, reason: str) -> None:
-        self._failure = reason
+    def _remember(self, error: PergamumError) -> None:
+        if isinstance(error, StorageFull):
+            self._disk_was_full = True
+        else:
+            self._failure = str(error)

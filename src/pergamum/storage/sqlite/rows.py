@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pergamum.domain.document import Document
-from pergamum.errors import PergamumError
+from pergamum.errors import Damaged, PergamumError
 from pergamum.storage.base import IndexSnapshot, LibraryState, StoredChunk
 from pergamum.storage.sqlite.codec import (
     Row,
@@ -69,7 +69,12 @@ class SqliteRows:
 
     def state(self) -> LibraryState:
         """Return where the library stands."""
-        return state_of(self._state_row or self._one(STATE, ()))
+        if self._state_row is not None:
+            return state_of(self._state_row)
+        found = self._list(state_of, STATE, ())
+        if not found:
+            raise Damaged(self._what, "the state of the library is missing")
+        return found[0]
 
     def document(self, document_id: str) -> Document | None:
         """Return the document, if it exists."""
@@ -130,10 +135,6 @@ class SqliteRows:
 
     def _slots(self, sql: str) -> npt.NDArray[np.int64]:
         return np.array(self._list(lambda row: row[0], sql, ()), np.int64)
-
-    def _one(self, sql: str, bindings: Row) -> Row:
-        found: list[Row] = self._list(lambda row: row, sql, bindings)
-        return found[0]
 
     def _list(self, decode: Callable[[Row], Item], sql: str, bindings: Row) -> list[Item]:
         try:

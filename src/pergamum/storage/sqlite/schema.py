@@ -48,7 +48,7 @@ _LIBRARY_1 = """
 CREATE TABLE state (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     position INTEGER NOT NULL,
-    history BLOB NOT NULL,
+    history TEXT NOT NULL,
     next_slot INTEGER NOT NULL,
     documents INTEGER NOT NULL,
     chunks INTEGER NOT NULL,

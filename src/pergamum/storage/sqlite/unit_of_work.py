@@ -7,7 +7,7 @@ from typing import Self
 
 import apsw
 
-from pergamum.errors import OutcomeUnknown
+from pergamum.errors import OutcomeUnknown, PergamumError, StorageFull
 from pergamum.storage.sqlite.connection import failure
 from pergamum.storage.sqlite.pool import ConnectionPool
 from pergamum.storage.sqlite.rows import STATE, SqliteRows, SqliteWritableRows
@@ -31,7 +31,7 @@ class Reading:
         except (apsw.Error, UnicodeDecodeError) as error:
             self._pool.discard(connection)
             raise failure(error, self._what, connection) or error from error
-        return SqliteRows(connection, self._what, state[0])
+        return SqliteRows(connection, self._what, *state)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         try:
@@ -45,11 +45,11 @@ class Reading:
 class SqliteUnitOfWork:
     """The write transaction. Implements `UnitOfWork`; leaving its block without `commit` rolls it back.
 
-    `poison` is called with the reason when a flush failed, so that the store refuses every later write.
+    `report` is called with the `StorageFull` or `OutcomeUnknown` that ended the transaction: the store remembers it.
     """
 
-    def __init__(self, writer: apsw.Connection, what: str, poison: Callable[[str], None]) -> None:
-        self._writer, self._what, self._poison = writer, what, poison
+    def __init__(self, writer: apsw.Connection, what: str, report: Callable[[PergamumError], None]) -> None:
+        self._writer, self._what, self._report = writer, what, report
         self._rows = SqliteWritableRows(writer, what)
 
     @property
@@ -62,15 +62,15 @@ class SqliteUnitOfWork:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        broken = error if isinstance(error, OutcomeUnknown) else self._rows.broken
-        if isinstance(broken, OutcomeUnknown):
-            self._poison(str(broken))
+        broken = error if isinstance(error, OutcomeUnknown | StorageFull) else self._rows.broken
+        if broken is not None:
+            self._report(broken)
         if not self._writer.in_transaction:  # committed, or SQLite has rolled back by itself
             return
         try:
             self._writer.execute("ROLLBACK")
         except apsw.Error as failed:
-            self._poison(str(failed))
+            self._report(OutcomeUnknown(str(failed)))
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

@@ -53,6 +53,9 @@ class Finding:
 def verify_data_folder(path: Path) -> Iterator[Finding]:
     """Yield what is wrong with the data folder and every library in it. Raises `DataFolderInUse`, `UnsafeSqlite`."""
     check_sqlite()
+    if not path.is_dir():
+        yield _damage(str(path), "there is no such folder")
+        return
     with closing(DataFolder(path)) as folder:
         listed = yield from _verify_catalog(folder.catalog)
         stored = {str(library_id) for library_id in folder.library_ids()}
