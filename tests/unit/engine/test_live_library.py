@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pergamum.domain.commands import DeleteChunk, DeleteDocument, PatchChunk, PatchDocument, WriteMode
+from pergamum.domain.commands import Command, DeleteChunk, DeleteDocument, PatchChunk, PatchDocument, WriteMode
 from pergamum.domain.library import Library
 from pergamum.domain.vectors import Matrix
 from pergamum.engine.live_library import LiveLibrary
@@ -140,7 +140,7 @@ def test_chunk_indexes_are_never_used_twice(opened: Opened) -> None:
 
 
 def test_what_is_not_there_is_refused(opened: Opened) -> None:
-    commands = [
+    commands: list[Command] = [
         PatchDocument("d", {"title": "t"}, None, NOW),
         DeleteDocument("d", NOW),
         PatchChunk("c", {"text": "t"}, NOW),
@@ -185,7 +185,7 @@ def test_reopening_resumes_where_it_stopped(opened: Opened) -> None:
 
 
 def test_the_history_tells_commands_apart(storage: Storage) -> None:
-    histories = []
+    histories: list[bytes] = []
     for text in ("one", "two", "one"):
         settings = a_library(name=f"{len(histories)}")
         storage.create(settings)
