@@ -8,7 +8,6 @@ PergamumError
 │  ├─ DimensionMismatch, NotFinite, ZeroVector
 │  ├─ EmbeddingRequired       text, but the library has no model to embed it
 │  ├─ UnknownModel
-│  └─ ImportFailed            a line of an NDJSON import is wrong, and nothing was kept
 ├─ NotFound                   LibraryNotFound, DocumentNotFound, ChunkNotFound, OperationNotFound
 ├─ Conflict                   LibraryExists, DocumentExists, ChunkExists, ChunkOwnedElsewhere
 ├─ TooLarge                   the body is over the configured limit

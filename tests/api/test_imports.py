@@ -1,6 +1,6 @@
 import base64
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from pergamum.domain.commands import Outcome
+from pergamum.errors import InvalidField, PergamumError, StorageFull
+from pergamum.services.composer import Refuse
+from pergamum.services.imports import Import, Line, OnError, Store
 from tests.api.conftest import assert_problem, chunk, put, serving
 
 NDJSON = {"content-type": "application/x-ndjson"}
@@ -147,3 +151,38 @@ def test_what_is_kept_whole_is_bounded_and_what_is_skipped_is_not(tmp_path: Path
             assert (problem["limit"], "on_error=skip" in problem["detail"]) == (2_000, True)
         assert imported(client, url, body, on_error="skip").json()["accepted"] == 100
         assert_problem(imported(client, url, b"x" * 1_025, on_error="skip"), 413, "too-large")
+
+
+class FillingDisk(Store[str, str]):
+    """Has room for two batches."""
+
+    place = "document"
+
+    def __init__(self) -> None:
+        self.stored: list[list[str]] = []
+
+    def id_of(self, draft: str) -> str | None:
+        return draft
+
+    def compose(self, drafts: Sequence[str], _refuse: Refuse) -> list[str]:
+        return list(drafts)
+
+    def submit(self, items: Sequence[str]) -> Outcome:
+        if len(self.stored) == 2:
+            raise StorageFull
+        self.stored.append(list(items))
+        return Outcome(len(self.stored))
+
+    def conflicts(self, _items: Sequence[str]) -> dict[int, PergamumError]:
+        return {}
+
+
+def test_an_import_that_breaks_off_says_how_far_it_came() -> None:
+    begun = Import(FillingDisk(), OnError.SKIP, position=0)
+    begun.take([Line(1, "a"), Line(2, "b")])
+    begun.take([Line(3, InvalidField("line", "is wrong")), Line(4, "c")])
+
+    with pytest.raises(StorageFull) as raised:
+        begun.take([Line(5, "d")])
+
+    assert raised.value.facts == {"accepted": 3, "failed": 1}

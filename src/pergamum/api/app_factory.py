@@ -15,6 +15,7 @@ from pergamum.api.middleware import Draining, Gate, Observed
 from pergamum.api.observability import Metrics
 from pergamum.api.paths import RawPaths
 from pergamum.api.problems import install
+from pergamum.api.search_threads import SearchThreads
 
 Lifespan: TypeAlias = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 WAITING_SEARCHES = 1_000
@@ -39,7 +40,7 @@ def create_api(
         title="Pergamum",
         summary="A vector database: text in, nearest chunks out.",
         version=version,
-        lifespan=_lifespan(limits, start, close),
+        lifespan=_lifespan(services, limits, start, close),
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
@@ -57,11 +58,11 @@ def create_api(
     return app
 
 
-def _lifespan(limits: Limits, start: Callable[[], None], close: Callable[[], None]) -> Lifespan:
+def _lifespan(services: Services, limits: Limits, start: Callable[[], None], close: Callable[[], None]) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = limits.request_threads
-        app.state.search_threads = search.SearchThreads(limits.search_threads, WAITING_SEARCHES)
+        app.state.search_threads = SearchThreads(services.search.search_each, limits.search_threads, WAITING_SEARCHES)
         start()
         try:
             yield

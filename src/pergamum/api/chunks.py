@@ -9,7 +9,7 @@ from pergamum.api.answers import chunk_batch_out, chunk_out, deleted, made, resp
 from pergamum.api.bodies import JsonBody, parsed
 from pergamum.api.contract import answers
 from pergamum.api.cursors import cursor_after, read_cursor
-from pergamum.api.dependencies import ChunksDep, Cursor, LimitsDep, PageSize
+from pergamum.api.dependencies import ChunksDep, LimitsDep, PageDep
 from pergamum.api.drafts import chunk_changes, owned_chunk_draft
 from pergamum.api.paths import ChunkId, DocumentId, LibraryReference, encoded
 from pergamum.domain.commands import WriteMode
@@ -53,18 +53,17 @@ def create_chunk(library: LibraryReference, raw: JsonBody, chunks: ChunksDep) ->
 def list_chunks(
     library: LibraryReference,
     chunks: ChunksDep,
-    limit: PageSize,
+    page: PageDep,
     form: FormDep,
-    cursor: Cursor = None,
     document_id: Annotated[Id | None, Query(description="List only the chunks of this document.")] = None,
 ) -> Response:
     """List chunks by ascending id, or those of one document by chunk_index."""
     if document_id is not None:
-        return list_chunks_of_document(library, document_id, chunks, limit, form, cursor)
-    after = read_cursor(cursor, str, "chunks", library)
-    found = chunks.page(library, after, limit + 1, embedding=form is not None)
-    last = found[limit - 1].chunk.id if len(found) > limit else None
-    return _page(found[:limit], form, None if last is None else cursor_after(last, "chunks", library))
+        return list_chunks_of_document(library, document_id, chunks, page, form)
+    after = read_cursor(page.cursor, str, "chunks", library)
+    found = chunks.page(library, after, page.limit + 1, embedding=form is not None)
+    last = found[page.limit - 1].chunk.id if len(found) > page.limit else None
+    return _page(found[: page.limit], form, None if last is None else cursor_after(last, "chunks", library))
 
 
 @router.get("/documents/{document}/chunks", **answers(ChunkList, refuses=[LibraryNotFound, DocumentNotFound]))
@@ -72,15 +71,14 @@ def list_chunks_of_document(
     library: LibraryReference,
     document: DocumentId,
     chunks: ChunksDep,
-    limit: PageSize,
+    page: PageDep,
     form: FormDep,
-    cursor: Cursor = None,
 ) -> Response:
     """List the chunks of a document by chunk_index."""
-    after = read_cursor(cursor, int, "chunks", library, document)
-    found = chunks.page_of(library, document, after, limit + 1, embedding=form is not None)
-    last = found[limit - 1].chunk.chunk_index if len(found) > limit else None
-    return _page(found[:limit], form, None if last is None else cursor_after(last, "chunks", library, document))
+    after = read_cursor(page.cursor, int, "chunks", library, document)
+    found = chunks.page_of(library, document, after, page.limit + 1, embedding=form is not None)
+    last = found[page.limit - 1].chunk.chunk_index if len(found) > page.limit else None
+    return _page(found[: page.limit], form, None if last is None else cursor_after(last, "chunks", library, document))
 
 
 @router.post("/chunks:batch", **answers(ChunkBatchOut, takes=ChunkBatchIn, refuses=REFUSES, writes=True))

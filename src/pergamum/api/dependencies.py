@@ -81,14 +81,24 @@ async def system_service(request: Request) -> SystemService:
     return services(request).system
 
 
-async def page_size(
-    request: Request, limit: Annotated[int | None, Query(ge=1, description="Most items wanted.")] = None
-) -> int:
-    """Return how many items a list may answer. Raises `InvalidField` above the configured most."""
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list is wanted: at most `limit` items after `cursor`."""
+
+    limit: int
+    cursor: str | None
+
+
+async def page(
+    request: Request,
+    limit: Annotated[int | None, Query(ge=1, description="Most items wanted.")] = None,
+    cursor: Annotated[str | None, Query(max_length=MAX_CURSOR, description="`next_cursor` of the page before.")] = None,
+) -> Page:
+    """Return the part of a list that is wanted. Raises `InvalidField` for a limit above the configured most."""
     most = limits(request).max_page
     if limit is not None and limit > most:
         raise InvalidField("limit", f"must be at most {most}")
-    return limit or min(DEFAULT_PAGE, most)
+    return Page(limit or min(DEFAULT_PAGE, most), cursor)
 
 
 async def request_limits(request: Request) -> Limits:
@@ -104,5 +114,4 @@ IndexDep: TypeAlias = Annotated[IndexService, Depends(index_service)]
 OperationsDep: TypeAlias = Annotated[OperationService, Depends(operation_service)]
 SystemDep: TypeAlias = Annotated[SystemService, Depends(system_service)]
 LimitsDep: TypeAlias = Annotated[Limits, Depends(request_limits)]
-PageSize: TypeAlias = Annotated[int, Depends(page_size)]
-Cursor: TypeAlias = Annotated[str | None, Query(max_length=MAX_CURSOR, description="`next_cursor` of the page before.")]
+PageDep: TypeAlias = Annotated[Page, Depends(page)]

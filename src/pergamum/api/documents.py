@@ -9,7 +9,7 @@ from pergamum.api.answers import deleted, document_batch_out, document_out, made
 from pergamum.api.bodies import JsonBody, parsed
 from pergamum.api.contract import answers
 from pergamum.api.cursors import cursor_after, read_cursor
-from pergamum.api.dependencies import Cursor, DocumentsDep, LimitsDep, PageSize
+from pergamum.api.dependencies import DocumentsDep, LimitsDep, PageDep
 from pergamum.api.drafts import document_changes, document_draft
 from pergamum.api.paths import DocumentId, LibraryReference, encoded
 from pergamum.domain.commands import WriteMode
@@ -47,14 +47,13 @@ def create_document(library: LibraryReference, raw: JsonBody, documents: Documen
 def list_documents(
     library: LibraryReference,
     documents: DocumentsDep,
-    limit: PageSize,
-    cursor: Cursor = None,
+    page: PageDep,
     include: Annotated[Literal["text"] | None, Query(description="Whether to list original texts too.")] = None,
 ) -> Response:
     """List documents by ascending id."""
-    found = documents.page(library, read_cursor(cursor, str, "documents", library), limit + 1)
-    items = [document_out(document, text=include == "text") for document in found[:limit]]
-    next_cursor = cursor_after(items[-1].id, "documents", library) if len(found) > limit else None
+    found = documents.page(library, read_cursor(page.cursor, str, "documents", library), page.limit + 1)
+    items = [document_out(document, text=include == "text") for document in found[: page.limit]]
+    next_cursor = cursor_after(items[-1].id, "documents", library) if len(found) > page.limit else None
     return respond(made(DocumentList, items=items, next_cursor=next_cursor))
 
 

@@ -7,7 +7,7 @@ from pergamum.api.answers import deleted, library_out, made, respond
 from pergamum.api.bodies import JsonBody, parsed
 from pergamum.api.contract import answers
 from pergamum.api.cursors import cursor_after, read_cursor
-from pergamum.api.dependencies import Cursor, LibrariesDep, PageSize
+from pergamum.api.dependencies import LibrariesDep, PageDep
 from pergamum.api.drafts import library_changes, library_draft
 from pergamum.api.paths import LibraryReference
 from pergamum.errors import LibraryExists, LibraryNotFound
@@ -25,12 +25,12 @@ def create_library(raw: JsonBody, libraries: LibrariesDep) -> Response:
 
 
 @router.get("", **answers(LibraryList))
-def list_libraries(libraries: LibrariesDep, limit: PageSize, cursor: Cursor = None) -> Response:
+def list_libraries(libraries: LibrariesDep, page: PageDep) -> Response:
     """List libraries by ascending name."""
-    page = libraries.page(read_cursor(cursor, str, "libraries"), limit)
-    next_cursor = None if page.last is None else cursor_after(page.last, "libraries")
-    items = list(map(library_out, page.items))
-    return respond(made(LibraryList, items=items, unavailable=page.unavailable, next_cursor=next_cursor))
+    found = libraries.page(read_cursor(page.cursor, str, "libraries"), page.limit)
+    next_cursor = None if found.last is None else cursor_after(found.last, "libraries")
+    items = list(map(library_out, found.items))
+    return respond(made(LibraryList, items=items, unavailable=found.unavailable, next_cursor=next_cursor))
 
 
 @router.get("/{library}", **answers(LibraryOut, refuses=[LibraryNotFound]))

@@ -14,6 +14,8 @@ from pergamum.errors import ShuttingDown
 
 ACCEPTED_ID: Final = re.compile(rb"[!-~]{1,128}")
 NO_ROUTE: Final = "none"
+CLIENT_LEFT: Final = 499
+"""Noted where nothing was answered, because nobody was there any more."""
 ANSWERED_WHILE_STOPPING: Final = frozenset({"/healthz", "/metrics"})
 
 log = structlog.get_logger("pergamum.access")
@@ -74,13 +76,14 @@ class Observed:
             if not status:
                 await internal_problem(scope)(scope, receive, watched)
         finally:
-            self._note(scope, status, time.perf_counter() - started)
+            self._note(scope, status or CLIENT_LEFT, time.perf_counter() - started)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = scope.get("route")
         template = getattr(route, "path", NO_ROUTE)
         self._metrics.request(scope["method"], template, status, seconds)
-        log.info("request", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1e3, 2))
+        path = scope["raw_path"].decode("latin-1")
+        log.info("request", method=scope["method"], path=path, status=status, ms=round(seconds * 1e3, 2))
 
 
 def _request_id(scope: Scope) -> bytes:

@@ -4,10 +4,7 @@ The route is `async` and reads the raw body. A search that is predicted to be sh
 any other, and any that has to wait for files or an embedding, goes to the search threads.
 """
 
-import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Final
 
 from fastapi import APIRouter, Request
 from pydantic_core import to_json
@@ -20,38 +17,15 @@ from pergamum.api.contract import answers
 from pergamum.api.dependencies import limits, services
 from pergamum.api.drafts import queries, query
 from pergamum.api.paths import LibraryReference, decoded
+from pergamum.api.search_threads import SearchThreads
 from pergamum.domain.json import JsonObject
-from pergamum.errors import EmbeddingFailed, LibraryNotFound, Overloaded, TooLarge
+from pergamum.errors import EmbeddingFailed, LibraryNotFound, TooLarge
 from pergamum.wire.search import SearchBatchIn, SearchBatchOut, SearchIn, SearchOut
 
 router = APIRouter(prefix="/v1/libraries/{library}", tags=["search"])
 REFUSES = (LibraryNotFound, EmbeddingFailed)
 INLINE_BODY = 256 << 10
 """Bodies above this many bytes are parsed in a thread."""
-
-Found = TypeVar("Found")
-
-
-class SearchThreads:
-    """Long searches, a bounded number at once and a bounded number waiting. Used from the event loop only."""
-
-    def __init__(self, threads: int, waiting: int) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="search")
-        self._limit, self._under_way = threads + waiting, 0
-
-    async def run(self, work: Callable[[], Found]) -> Found:
-        """Return what `work` returns. Raises `Overloaded`."""
-        if self._under_way >= self._limit:
-            raise Overloaded("searches", self._limit)
-        self._under_way += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
-        finally:
-            self._under_way -= 1
-
-    def close(self) -> None:
-        """Finish what is under way."""
-        self._pool.shutdown(wait=True)
 
 
 @router.post("/search", **answers(SearchOut, takes=SearchIn, refuses=REFUSES))
@@ -65,6 +39,8 @@ async def search(library: LibraryReference, request: Request) -> Response:
     answer = service.search_at_once(library, wanted, limits(request).inline_search_ms / 1e3)
     if answer is not None:
         return _json(search_out(answer))
+    if wanted.vector is not None:
+        return Response(await threads.search(library, wanted), media_type=JSON)
     return await threads.run(lambda: _json(search_out(service.search(library, wanted))))
 
 

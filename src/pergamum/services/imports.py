@@ -67,7 +67,7 @@ class Report:
             self.errors.append((number, fault))
 
 
-class _Store(ABC, Generic[Draft, Item]):
+class Store(ABC, Generic[Draft, Item]):
     """What differs between an import of documents and one of chunks."""
 
     place: str
@@ -90,7 +90,7 @@ class _Store(ABC, Generic[Draft, Item]):
         """Return what stands against items now, by their places: what a refusal would name one by one."""
 
 
-class _Documents(_Store[DocumentDraft, NewDocument]):
+class _Documents(Store[DocumentDraft, NewDocument]):
     place = "document"
 
     def __init__(self, catalog: Catalog, documents: DocumentService, library_id: UUID, mode: WriteMode) -> None:
@@ -114,7 +114,7 @@ class _Documents(_Store[DocumentDraft, NewDocument]):
         return {place: DocumentExists(document_id) for place, document_id in ids if document_id in taken}
 
 
-class _Chunks(_Store[OwnedChunkDraft, NewChunk]):
+class _Chunks(Store[OwnedChunkDraft, NewChunk]):
     place = "chunk"
 
     def __init__(self, catalog: Catalog, chunks: ChunkService, library_id: UUID, mode: WriteMode) -> None:
@@ -145,7 +145,7 @@ class _Chunks(_Store[OwnedChunkDraft, NewChunk]):
 class Import(Generic[Draft, Item]):
     """One import under way. Threads: one at a time."""
 
-    def __init__(self, store: _Store[Draft, Item], on_error: OnError, position: int) -> None:
+    def __init__(self, store: Store[Draft, Item], on_error: OnError, position: int) -> None:
         self._store, self._on_error = store, on_error
         self._report = Report(position=position)
         self._kept: list[Line[Draft]] = []
@@ -202,6 +202,8 @@ class Import(Generic[Draft, Item]):
         except (Invalid, NotFound, Conflict, Damaged) as refusal:
             self._submit_without(refusal, items, numbers)
             return
+        except PergamumError as error:  # the lines before stay: say how many, so that the client can go on from there
+            raise error.located(accepted=self._report.accepted, failed=self._report.failed) from None
         self._report.accepted += len(items)
         self._report.position = outcome.position
 

@@ -1,6 +1,7 @@
 """What can be asked of a library."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from pergamum.engine.live_library import LiveLibrary
 from pergamum.errors import Invalid, InvalidField
 from pergamum.services.composer import Composer
 from pergamum.services.drafts import Query
+
+Found: TypeAlias = Answer | Invalid
+"""What became of one of several searches: its answer, or what is wrong with it."""
 
 
 class SearchService:
@@ -37,22 +41,37 @@ class SearchService:
         with self._catalog.opened(library_id) as live:
             return self._answer(live, query) if live.predicted_seconds(1) <= seconds else None
 
-    def search_all(self, reference: str, queries: Sequence[Query]) -> list[Answer]:
-        """Return an answer for each query, in order; those that ask for the same k share one scan."""
+    def search_each(self, reference: str, queries: Sequence[Query]) -> list[Found]:
+        """Return what becomes of each query, in order; those that ask for the same k share one scan."""
         with self._catalog.opened(self._catalog.resolve(reference)) as live:
-            library = live.view.state.library
-            vectors = [self._checked(library, query, place) for place, query in enumerate(queries)]
-            answers: dict[int, Answer] = {}
-            for k in {query.k for query in queries}:
-                places = [place for place, query in enumerate(queries) if query.k == k]
-                found = self._answers(live, library, np.stack([vectors[place] for place in places]), k)
-                answers.update(zip(places, found, strict=True))
-        return [answers[place] for place in range(len(queries))]
+            return self._scan(live, queries, stop_at_fault=False)
+
+    def search_all(self, reference: str, queries: Sequence[Query]) -> list[Answer]:
+        """Return an answer for each query, in order. Raises what is wrong with the first that is."""
+        with self._catalog.opened(self._catalog.resolve(reference)) as live:
+            found = self._scan(live, queries, stop_at_fault=True)
+        return [answer for answer in found if isinstance(answer, Answer)]
 
     def _answer(self, live: LiveLibrary, query: Query) -> Answer:
-        self._check_k(query)
         library = live.view.state.library
         return self._answers(live, library, self._vector(library, query)[np.newaxis], query.k)[0]
+
+    def _scan(self, live: LiveLibrary, queries: Sequence[Query], *, stop_at_fault: bool) -> list[Found]:
+        library = live.view.state.library
+        found: dict[int, Found] = {}
+        by_k: dict[int, list[tuple[int, Vector]]] = {}
+        for place, query in enumerate(queries):
+            try:
+                vector = self._vector(library, query)
+                by_k.setdefault(query.k, []).append((place, vector))
+            except Invalid as fault:
+                if stop_at_fault:
+                    raise fault.located(query=place) from None
+                found[place] = fault
+        for k, asked in by_k.items():
+            answers = self._answers(live, library, np.stack([vector for _, vector in asked]), k)
+            found.update((place, answer) for (place, _), answer in zip(asked, answers, strict=True))
+        return [found[place] for place in range(len(queries))]
 
     def _answers(self, live: LiveLibrary, library: Library, vectors: Vector, k: int) -> list[Answer]:
         if library.dimension is None:  # no vector was ever stored: nothing that these could be compared with
@@ -60,21 +79,13 @@ class SearchService:
             answers = [Answer((), exact=True, expected_recall=1.0, complete=True, position=position, plan="empty")]
             return answers * len(vectors)
         answers = live.search(vectors, k)
-        self._observe(answers[0].plan)
+        for answer in answers:
+            self._observe(answer.plan)
         return answers
 
-    def _checked(self, library: Library, query: Query, place: int) -> Vector:
-        try:
-            self._check_k(query)
-            return self._vector(library, query)
-        except Invalid as fault:
-            raise fault.located(query=place) from None
-
     def _vector(self, library: Library, query: Query) -> Vector:
+        if query.k > self._max_k:
+            raise InvalidField("k", f"must be at most {self._max_k}")
         vector = self._composer.query_vector(library, query.text or "") if query.vector is None else query.vector
         library.check(vector)
         return vector
-
-    def _check_k(self, query: Query) -> None:
-        if query.k > self._max_k:
-            raise InvalidField("k", f"must be at most {self._max_k}")

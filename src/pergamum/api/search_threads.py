@@ -1,0 +1,108 @@
+"""Searches that are too long for the event loop.
+
+Those of one library share scans: what arrives while one is under way waits for it, and is then answered by the next
+one together, as writes share flushes. A scan for eight queries takes about four times as long as for one. While the
+kernels scan they hold no lock, so the event loop reads the next requests meanwhile.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, TypeAlias, TypeVar
+
+from pydantic_core import to_json
+
+from pergamum.api.answers import search_out
+from pergamum.domain.query import Answer
+from pergamum.errors import Overloaded, PergamumError
+from pergamum.services.drafts import Query
+from pergamum.services.search import Found
+
+MOST_AT_ONCE: Final = 64
+
+Result = TypeVar("Result")
+Encoded: TypeAlias = bytes | BaseException
+SearchEach: TypeAlias = Callable[[str, Sequence[Query]], Sequence[Found]]
+"""`SearchService.search_each`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ticket:
+    query: Query
+    settled: asyncio.Future[bytes]
+
+
+class SearchThreads:
+    """A bounded number of searches at once and a bounded number waiting. Used from the event loop only."""
+
+    def __init__(self, search_each: SearchEach, threads: int, waiting: int) -> None:
+        self._search_each, self._limit, self._under_way = search_each, threads + waiting, 0
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="search")
+        self._queues: dict[str, list[_Ticket]] = {}
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """Return what `work` returns. Raises `Overloaded`."""
+        with self:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    async def search(self, reference: str, query: Query) -> bytes:
+        """Return the answer as JSON. Raises what `SearchService.search` raises, and `Overloaded`."""
+        with self:
+            ticket = _Ticket(query, asyncio.get_running_loop().create_future())
+            queue = self._queues.get(reference)
+            if queue is not None:  # a scan is under way
+                queue.append(ticket)
+            else:
+                self._queues[reference] = []
+                self._start(reference, [ticket])
+            return await ticket.settled
+
+    def close(self) -> None:
+        """Finish what is under way."""
+        self._pool.shutdown(wait=True)
+
+    def __enter__(self) -> None:
+        if self._under_way >= self._limit:
+            raise Overloaded("searches", self._limit)
+        self._under_way += 1
+
+    def __exit__(self, *_exc: object) -> None:
+        self._under_way -= 1
+
+    def _start(self, reference: str, batch: list[_Ticket]) -> None:
+        self._pool.submit(self._scan, asyncio.get_running_loop(), reference, batch)
+
+    def _scan(self, loop: asyncio.AbstractEventLoop, reference: str, batch: list[_Ticket]) -> None:
+        """Answer the batch. Runs in a search thread."""
+        results: Sequence[Encoded]
+        try:
+            found = self._search_each(reference, [ticket.query for ticket in batch])
+            results = [to_json(search_out(one)) if isinstance(one, Answer) else one for one in found]
+        except BaseException as error:  # noqa: BLE001  # each request raises it where it is answered
+            results = [_own(error) for _ in batch]
+        loop.call_soon_threadsafe(self._settle, reference, batch, results)
+
+    def _settle(self, reference: str, batch: list[_Ticket], results: Sequence[Encoded]) -> None:
+        for ticket, result in zip(batch, results, strict=True):
+            if ticket.settled.done():  # its client has gone
+                continue
+            if isinstance(result, bytes):
+                ticket.settled.set_result(result)
+            else:
+                ticket.settled.set_exception(result)
+        queue = self._queues[reference]
+        if not queue:
+            del self._queues[reference]
+            return
+        self._queues[reference] = queue[MOST_AT_ONCE:]
+        self._start(reference, queue[:MOST_AT_ONCE])
+
+
+def _own(error: BaseException) -> BaseException:
+    """Return the error for one more request: raising one object in several tasks would mix up their tracebacks."""
+    if not isinstance(error, PergamumError):
+        return RuntimeError(f"the search failed: {error!r}")
+    own = PergamumError.__new__(type(error), *error.args)
+    own.args, own.facts = error.args, error.facts
+    return own
