@@ -19,6 +19,7 @@ from tests.support.kernels import (
     KINDS,
     Body,
     assert_same,
+    compiled_only,
     filled,
     hard_vectors,
     oracle,
@@ -60,6 +61,7 @@ def test_finds_exactly_the_nearest_live_slots(
     assert_same(found, oracle(metric, queries, k, vectors, live))
 
 
+@compiled_only
 @bodies
 @metrics
 def test_a_batch_answers_like_single_searches(body: Body, metric: Metric) -> None:
@@ -73,6 +75,7 @@ def test_a_batch_answers_like_single_searches(body: Body, metric: Metric) -> Non
     assert_same(batch, _stacked(singles))
 
 
+@compiled_only
 @bodies
 @metrics
 def test_equal_vectors_come_in_the_order_of_their_slots(body: Body, metric: Metric) -> None:
@@ -120,6 +123,7 @@ def test_no_queries_get_no_answers(body: Body) -> None:
     assert found.slots.shape == found.distances.shape == (0, 5)
 
 
+@compiled_only
 @bodies
 @metrics
 def test_blocks_beyond_the_first_are_searched(body: Body, metric: Metric) -> None:
@@ -135,6 +139,7 @@ def test_blocks_beyond_the_first_are_searched(body: Body, metric: Metric) -> Non
     assert_same(found, oracle(metric, vectors[-2:], 300, vectors, live))
 
 
+@compiled_only
 @bodies
 @metrics
 @given(sizes=st.lists(st.integers(0, 90), max_size=6), seed=st.integers(0, 1000))
@@ -168,6 +173,7 @@ def test_an_index_never_changes_and_a_thrown_away_one_leaves_no_trace(body: Body
         assert_same(new.search(kept[:3], 50, both, ALL), oracle(metric, kept[:3], 50, both, ALL))
 
 
+@compiled_only
 @bodies
 def test_searches_go_on_while_the_index_grows(body: Body) -> None:
     vectors = hard_vectors("normal", 6000, 8, 6)
@@ -197,6 +203,7 @@ def test_searches_go_on_while_the_index_grows(body: Body) -> None:
     assert_same(last, oracle(Metric.COSINE, vectors[:4], 10, vectors, ALL))
 
 
+@compiled_only
 @bodies
 @metrics
 @pytest.mark.parametrize("count", [0, 1, 64, 130, BLOCK_SLOTS + 3])
@@ -266,6 +273,7 @@ def test_kinds_are_checked_by_name() -> None:
         factory.check("auto", {"ef": 3})
 
 
+@compiled_only
 @pytest.mark.parametrize("name", ["words-100", "sentences-384"])
 def test_real_vectors_are_found_as_their_makers_found_them(name: str, data_folder: Path) -> None:
     with np.load(data_folder / f"{name}.npz") as data:

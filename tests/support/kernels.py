@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index import distance, kernel_cache
@@ -17,13 +18,15 @@ from pergamum.index.mask import BLOCK_SLOTS, SlotMask
 
 Body: TypeAlias = Literal["special", "portable", "numpy"]
 BODIES: tuple[Body, ...] = get_args(Body)
+INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT") == "1"
+compiled_only = pytest.mark.skipif(INTERPRETED, reason="too slow, or pointless, while kernels are interpreted")
 
 
 def prepare_kernels() -> None:
     """Load the kernels once for all tests of this process; compiled code is shared between processes and runs."""
     chosen = os.environ.get("PERGAMUM_KERNEL_CACHE")
     kernel_cache.configure(Path(chosen) if chosen else None)
-    if os.environ.get("NUMBA_DISABLE_JIT") == "1":
+    if INTERPRETED:
         kernel_cache._State.ready = True
     assert kernel_cache.prepare()
 

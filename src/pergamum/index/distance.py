@@ -1,7 +1,7 @@
 """The reference distance: what "exact" means, whatever body computes it.
 
-A product of two float32 numbers is exact in float64, so only the order of the sum matters, and it is fixed: eight lanes,
-lane j adds the elements j, j + 8, j + 16, ... in order, and the lanes are added as ((0+1)+(2+3)) + ((4+5)+(6+7)).
+A product of two float32 numbers is exact in float64, so only the order of the sum matters, and it is fixed: lane j of
+eight adds the elements j, j + 8, j + 16, ... in order, and the lanes add up as ((0+1)+(2+3)) + ((4+5)+(6+7)).
 
     dot     0 - <q, v>
     cosine  1 - <q, v> / (|q| |v|)
@@ -26,22 +26,28 @@ def distances(metric: Metric, query: npt.NDArray[np.float32], vectors: Matrix) -
     wide_query, wide = query.astype(np.float64), vectors.astype(np.float64)
     if metric is Metric.L2:
         difference = wide_query - wide
-        return np.sqrt(lane_sums(difference, difference))
+        return roots(lane_sums(difference, difference))
     dots = lane_sums(wide, wide_query)
     if metric is Metric.DOT:
         return 0.0 - dots
-    return 1.0 - dots / (norms(query[None, :])[0] * norms(vectors))
+    return 1.0 - dots / (float(norms(query[None, :])[0]) * norms(vectors))
 
 
 def norms(vectors: Matrix) -> Doubles:
     """Return the Euclidean norm of each row, float64 (n,), summed by the same lanes."""
     wide = vectors.astype(np.float64)
-    return np.sqrt(lane_sums(wide, wide))
+    return roots(lane_sums(wide, wide))
+
+
+def roots(squares: Doubles) -> Doubles:
+    """Return square roots, each rounded once as IEEE 754 demands."""
+    result: Doubles = np.sqrt(squares)
+    return result
 
 
 def lane_sums(left: Doubles, right: Doubles) -> Doubles:
-    """Return the sum of products of each row of `left` (n, d) with `right` (n, d) or (d,), in the order of the lanes."""
-    sums = np.zeros((len(left), LANES))
+    """Return the sum of products of each row of `left` (n, d) with `right` (n, d) or (d,), by lanes."""
+    sums: Doubles = np.zeros((len(left), LANES))
     dimension = left.shape[1]
     for start in range(0, dimension, LANES):
         part = slice(start, start + LANES)
@@ -49,4 +55,5 @@ def lane_sums(left: Doubles, right: Doubles) -> Doubles:
         sums[:, : product.shape[1]] += product
     even, odd = sums[:, 0::2], sums[:, 1::2]
     pairs = even + odd
-    return (pairs[:, 0] + pairs[:, 1]) + (pairs[:, 2] + pairs[:, 3])
+    total: Doubles = (pairs[:, 0] + pairs[:, 1]) + (pairs[:, 2] + pairs[:, 3])
+    return total

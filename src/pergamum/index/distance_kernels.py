@@ -47,8 +47,9 @@ def dot(q: Vector, v: Vector) -> float:
 
 @kernel(F8, F8, F8, inline=True)
 def squared_gap(a: float, b: float) -> float:
-    """Return (a - b)^2. O(1)."""
-    return (a - b) * (a - b)
+    """Return (a - b)^2 in float64. O(1)."""
+    gap = wide(a) - wide(b)
+    return gap * gap
 
 
 @kernel(F8, VECTOR, VECTOR)

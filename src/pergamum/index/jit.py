@@ -1,8 +1,8 @@
 """How kernels are compiled: one decorator and the array types of their signatures.
 
-This file, `heap.py`, `distance_kernels.py`, `quantize_kernels.py` and every `kernels.py` import numba, which takes most of a
-second: nobody imports them but `kernel_cache.py`. Signatures are explicit, so that importing a kernel compiles it or
-loads it from the cache, and no search ever compiles.
+This file, `heap.py`, `distance_kernels.py`, `quantize_kernels.py` and every `kernels.py` import numba, which takes most
+of a second: nobody imports them before `kernel_cache.py` did. Signatures are explicit, so that importing a kernel
+compiles it or loads it from the cache, and no search ever compiles.
 """
 
 from collections.abc import Callable

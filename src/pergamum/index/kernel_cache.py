@@ -1,16 +1,17 @@
 """Compiled kernels: where they are kept, when they are loaded, who compiles them.
 
-Importing numba takes most of a second and compiling takes several, with the interpreter lock held. So a server compiles in
-a child process, which fills a folder, and then loads the folder; until then NumPy answers. The folder is named by a hash
-of every kernel source, the numba version and the processor, because numba's own cache does not notice a change in
+Importing numba takes most of a second and compiling takes several, with the interpreter lock held. So a server compiles
+in a child process, which fills a folder, and loads that; until then NumPy answers. The folder is named by a hash of
+every kernel source, the numba version and the processor, because numba's own cache does not notice a change in
 another file than the kernel's; a folder is complete once it holds the file `complete`.
 
     python -m pergamum.index.kernel_cache [base folder]       fills the cache and names its folder
 """
 
+import atexit
+import fcntl
 import hashlib
 import logging
-import os
 import platform
 import shutil
 import subprocess
@@ -35,7 +36,7 @@ class _State:
     base: Path | None = None
     ready = False
     lock = threading.Lock()
-    private: tempfile.TemporaryDirectory[str] | None = None
+    private: Path | None = None
 
 
 def configure(base: Path | None) -> None:
@@ -60,30 +61,43 @@ def load() -> bool:
 def prepare() -> bool:
     """Load the kernels, compiling them in a child process first where needed; return whether they are loaded.
 
-    Takes seconds when it compiles, yet holds the interpreter lock only while loading: call it in a thread of its own. A base
-    folder that cannot be written is replaced by a private one for this process. If compiling fails, NumPy goes on serving.
+    Takes seconds when it compiles, yet holds the interpreter lock only while loading: call it in a thread of its own. A
+    base folder that cannot be written is replaced by a private one. If compiling fails, NumPy goes on serving.
     """
     if load() or _compile_in_child(_base()):
         return load()
-    _State.private = _State.private or tempfile.TemporaryDirectory(prefix="pergamum-kernels-")
-    _log.warning("cannot keep compiled kernels under %s; compiling for this process only", _base())
+    _log.warning("compiled kernels cannot be kept under %s; compiling them for this process only", _base())
+    _use_private_folder()
     return _compile_in_child(_base()) and load()
 
 
 def warm_up(base: Path) -> Path:
-    """Compile every kernel into the cache under `base`, in this process; return the folder. Seconds the first time."""
+    """Compile every kernel into the cache under `base`, in this process; return the folder. Seconds the first time.
+
+    One process at a time: whoever waited finds the work done.
+    """
     folder = _folder(base)
     folder.mkdir(parents=True, exist_ok=True)
-    _import_from(folder)
-    (folder / _COMPLETE).touch()
+    with (base / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / _COMPLETE).exists():
+            _import_from(folder)
+            if not _interpreted():
+                (folder / _COMPLETE).touch()
     return folder
 
 
 def _base() -> Path:
     """Return the folder that holds the caches of all versions."""
-    if _State.private:
-        return Path(_State.private.name)
-    return _State.base or Path.home() / ".cache" / "pergamum"
+    return _State.private or _State.base or Path.home() / ".cache" / "pergamum"
+
+
+def _use_private_folder() -> Path:
+    """Return the base folder of this process alone, which is removed when it ends."""
+    if _State.private is None:
+        _State.private = Path(tempfile.mkdtemp(prefix="pergamum-kernels-"))
+        atexit.register(shutil.rmtree, _State.private, ignore_errors=True)
+    return _State.private
 
 
 def _folder(base: Path) -> Path:
@@ -119,13 +133,19 @@ def _import_from(folder: Path) -> None:
         import_module(f"pergamum.index.{module}")
 
 
+def _interpreted() -> bool:
+    """Whether numba was told (NUMBA_DISABLE_JIT=1) to compile nothing; such an import fills no cache."""
+    from numba import config  # noqa: PLC0415
+
+    return bool(config.DISABLE_JIT)
+
+
 def _writable(folder: Path) -> Path:
     """Return `folder`, or a private copy where it is read-only, which numba refuses."""
     try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError:
-        _State.private = _State.private or tempfile.TemporaryDirectory(prefix="pergamum-kernels-")
-        return Path(shutil.copytree(folder, Path(_State.private.name) / folder.name, dirs_exist_ok=True))
+        return Path(shutil.copytree(folder, _use_private_folder() / folder.name, dirs_exist_ok=True))
     return folder
 
 
@@ -133,7 +153,7 @@ def _compile_in_child(base: Path) -> bool:
     """Run this module in a child process; return whether it filled the cache."""
     command = [sys.executable, "-m", __spec__.name, str(base)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_SECONDS, check=False)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         _log.warning("cannot compile kernels: %s", error)
         return False

@@ -17,11 +17,11 @@ What `encode` promises, for every finite float32 input, denormals and 1e38 inclu
     all finite.
 
 Why. m = max |x_i| and s is m / 127 rounded to float32, then raised by one step if 127 * s < m; so x_i / s <= 127, no
-code is clipped and |x_i - s * c_i| <= s / 2, slightly more where the quotient rounded across a half. s * c is exact in
-float64 (24 + 8 bits). Each subtraction, square, sum and root is off by at most 2^-53 of its result (a non-zero x - s * c
-is above 2^-340, so its square does not underflow), a sum of 16,384 by at most 2^-39; `e` adds 2^-30 and then takes the
-next float32, which covers the conversion. s <= 2.7e36 and e <= s / 2 * 128 < 1.8e38 keep float32 finite. A zero vector has s = 0,
-c = 0, e = the least positive float32.
+code is clipped and |x_i - s * c_i| <= s / 2, slightly more where the quotient rounded across a half. s * c is exact
+in float64 (24 + 8 bits). Each subtraction, square, sum and root is off by at most 2^-53 of its result, for a non-zero
+x - s * c is above 2^-340, so that its square does not underflow; a sum of 16,384 is off by at most 2^-39. `e` adds
+2^-30 and then takes the next float32, which covers the conversion. s <= 2.7e36 and e <= s / 2 * 128 < 1.8e38 keep
+float32 finite. A zero vector has s = 0, c = 0 and for e the least positive float32.
 """
 
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class Codes:
 class QueryCodes(NamedTuple):
     """m encoded queries, as `quantize_kernels.encode_queries` makes them.
 
-    `raw` f4 (m, d); `digits` i1 (m, 2, padded dimension): high, then low; `terms` f8 (m, 8): its columns are named below.
+    `raw` f4 (m, d); `digits` i1 (m, 2, padded dimension): high, then low; `terms` f8 (m, 8), columns named below.
     """
 
     raw: npt.NDArray[np.float32]

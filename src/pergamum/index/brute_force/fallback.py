@@ -1,8 +1,8 @@
 """Exact search by NumPy alone: what answers until the kernels are loaded. The same results, bit for bit.
 
 Distances are first estimated by float64 matrix products, whose order of summation nobody knows, then taken from the
-reference function for the few slots that the error of an estimate leaves in doubt. Any order of at most 16,384 additions
-is off by less than 2^-39 of the sum of magnitudes, and so is the reference; `ROUNDING` (2^-36) covers both.
+reference function for the few slots that the error of an estimate leaves in doubt. Any order of at most 16,384
+additions is off by less than 2^-39 of the sum of magnitudes, and so is the reference; `ROUNDING` (2^-36) covers both.
 """
 
 from collections.abc import Iterator

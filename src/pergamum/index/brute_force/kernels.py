@@ -71,6 +71,12 @@ def portable_dots(codes: Bytes, group: int, digits: Signed, row: int, sums: Inte
             sums[1, lane] += low
 
 
+@kernel(types.void, _CODES, I8, _DIGITS, I8, _SUMS, inline=True)
+def special_dots(codes: Bytes, group: int, digits: Signed, row: int, sums: Integers) -> None:
+    """Do what `portable_dots` does, by one instruction for 64 products. REQUIRES a processor that has it."""
+    vnni_dots(codes, group, digits, row, sums)
+
+
 @kernel(I8, _SUMS, _FLOATS, _FLOATS, I8, _TERMS, I8, F8, inline=True)
 def count_products(
     sums: Integers, scales: Floats, errors: Floats, first: int, terms: Doubles, row: int, limit: float
@@ -183,10 +189,10 @@ def collect(row: int, first: int, start: int, stop: int, live: Flags, work: Work
 @kernel(FLAG, _FLAGS, I8, I8, inline=True)
 def none_live(live: Flags, start: int, stop: int) -> bool:
     """Whether no slot of [start, stop) is live. O(stop - start)."""
+    alive = False
     for slot in range(start, stop):
-        if live[slot]:
-            return False
-    return True
+        alive |= live[slot]
+    return not alive
 
 
 @kernel(types.void, _BLOCK, _FLAGS, I8, I8, I8, I8, _MATRIX, _QUERIES, _WORK)
@@ -216,7 +222,7 @@ def scan(
             continue
         for row in range(len(limits)):
             if body == VNNI:
-                vnni_dots(codes, start // GROUP, digits, row, sums)
+                special_dots(codes, start // GROUP, digits, row, sums)
             else:
                 portable_dots(codes, start // GROUP, digits, row, sums)
             if metric == L2:

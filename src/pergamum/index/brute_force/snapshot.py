@@ -7,8 +7,8 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -20,9 +20,8 @@ NAME = "brute-force.index"
 FORMAT = 1
 MAGIC = b"PGMBRUTE"
 
-_HEADER = struct.Struct(
-    "<8sIIIIQI"
-)  # magic, format, dimension, metric, checksum of the body, count, checksum of the above
+# magic, format, dimension, metric, checksum of the body, count, checksum of these
+_HEADER = struct.Struct("<8sIIIIQI")
 _SIZE = 64
 _METRICS = list(Metric)
 
@@ -86,8 +85,8 @@ def _read_header(path: Path, header: bytes) -> tuple[int, Metric, int, int]:
     return dimension, _METRICS[metric], checksum, count
 
 
-def _read_blocks(path: Path, file: BinaryIO, dimension: int, count: int, expected: int) -> Iterator[Block]:
-    """Yield blocks filled from the file. Raises `Damaged` after the last one if a byte is wrong, missing or too many."""
+def _read_blocks(path: Path, file: BufferedReader, dimension: int, count: int, expected: int) -> Iterator[Block]:
+    """Yield blocks filled from the file. Raises `Damaged`, after the last one if a byte is wrong or too many."""
     checksum = 0
     for used in used_slots(count):
         block = reserve(dimension)
