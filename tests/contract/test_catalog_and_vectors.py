@@ -9,27 +9,23 @@ import pytest
 from pergamum.domain.operation import Operation, OperationStatus
 from pergamum.errors import Damaged, LibraryExists, LibraryNotFound
 from pergamum.storage.base import LibraryStore, Storage
-from tests.support.storage import NOW, UNUSUAL_IDS, library, save, stored
+from tests.support.storage import NOW, UNUSUAL_IDS, library, save, save_vectors, stored
 
 
 def test_vectors_come_back_at_their_slots(store: LibraryStore) -> None:
     vectors = np.random.default_rng(0).standard_normal((300, 7)).astype(np.float32)
-    store.vectors.create(7)
-
-    store.vectors.write(0, vectors[:100])
-    store.vectors.write(100, vectors[100:])
-    store.vectors.flush()
+    save_vectors(store, 0, vectors[:100])
+    save_vectors(store, 100, vectors[100:])
 
     np.testing.assert_array_equal(store.vectors.matrix(300)[:300], vectors)
 
 
 def test_an_older_map_stays_valid_and_shows_later_writes(store: LibraryStore) -> None:
-    store.vectors.create(64)
-    store.vectors.write(0, np.ones((10, 64), np.float32))
+    save_vectors(store, 0, np.ones((10, 64), np.float32))
     older = store.vectors.matrix(10)
 
-    store.vectors.write(10, np.full((1, 64), 2, np.float32))
-    store.vectors.write(5_000, np.full((1, 64), 3, np.float32))
+    save_vectors(store, 10, np.full((1, 64), 2, np.float32))
+    save_vectors(store, 5_000, np.full((1, 64), 3, np.float32))
 
     assert (older[:10] == 1).all()
     assert (older[10] == 2).all()
@@ -37,28 +33,39 @@ def test_an_older_map_stays_valid_and_shows_later_writes(store: LibraryStore) ->
 
 
 def test_a_map_cannot_be_written(store: LibraryStore) -> None:
-    store.vectors.create(4)
-    store.vectors.write(0, np.ones((1, 4), np.float32))
+    save_vectors(store, 0, np.ones((1, 4), np.float32))
 
     with pytest.raises(ValueError, match="read-only"):
         store.vectors.matrix(1)[0, 0] = 5
 
 
-def test_creating_vectors_again_changes_nothing(store: LibraryStore) -> None:
-    store.vectors.create(4)
-    store.vectors.write(0, np.ones((1, 4), np.float32))
+def test_vectors_of_a_write_are_mapped_before_it_is_committed(store: LibraryStore) -> None:
+    with store.writing() as work:
+        work.store_vectors(0, np.ones((1, 4), np.float32))
 
-    store.vectors.create(4)
-
-    assert store.vectors.matrix(1)[0].tolist() == [1, 1, 1, 1]
-    assert store.vectors.mapped_bytes >= 16
+        assert store.vectors.matrix(1)[0].tolist() == [1, 1, 1, 1]
+        assert store.vectors.mapped_bytes >= 16
 
 
-def test_vectors_of_another_length_are_refused(store: LibraryStore) -> None:
-    store.vectors.create(4)
+def test_vectors_of_an_undone_write_are_overwritten_whatever_their_length(store: LibraryStore) -> None:
+    with store.writing() as work:
+        work.store_vectors(0, np.ones((2, 8), np.float32))
 
-    with pytest.raises(ValueError, match="shape"):
-        store.vectors.write(0, np.ones((1, 5), np.float32))
+    save_vectors(store, 0, np.full((1, 4), 2, np.float32))
+
+    assert store.vectors.matrix(1)[0].tolist() == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("rows", [1, 100_000])
+def test_settled_vectors_stay_where_they_are(store: LibraryStore, rows: int) -> None:
+    vectors = np.arange(rows * 4, dtype=np.float32).reshape(rows, 4)
+    save_vectors(store, 0, vectors)
+
+    store.settle()
+    store.settle()
+
+    np.testing.assert_array_equal(store.vectors.matrix(rows)[:rows], vectors)
+    assert store.failure is None
 
 
 def test_more_slots_than_there_are_is_damage(store: LibraryStore) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pergamum.domain.library import Chunking, IndexKind, IndexSpec
 from pergamum.domain.vectors import Metric
 from pergamum.storage.base import IndexSnapshot, LibraryState, LibraryStore, Storage
-from tests.support.storage import UNUSUAL_IDS, document, library, save, stored
+from tests.support.storage import UNUSUAL_IDS, document, library, save, save_vectors, stored
 
 
 def test_a_new_store_holds_the_library_and_nothing_else(storage: Storage) -> None:
@@ -272,9 +272,7 @@ def test_what_was_committed_is_there_after_closing_and_opening(storage: Storage)
     kept = library(dimension=2)
     storage.create(kept)
     first = storage.open(kept.id)
-    first.vectors.create(2)
-    first.vectors.write(0, np.array([[1, 2], [3, 4]], np.float32))
-    first.vectors.flush()
+    save_vectors(first, 0, np.array([[1, 2], [3, 4]], np.float32))
     save(first, stored(0), stored(1))
     first.close()
 

@@ -1,21 +1,36 @@
-"""Any sequence of writes leaves the rows that plain dictionaries hold, on a disk and in memory."""
+"""Any sequence of writes leaves what plain dictionaries hold, on a disk and in memory, and power cuts leave it too."""
 
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from zlib import crc32
 
+import numpy as np
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pergamum.domain.document import Document
+from pergamum.domain.vectors import Vector
 from pergamum.storage.base import StoredChunk, WritableRows
+from pergamum.storage.sqlite import pending
+from pergamum.storage.sqlite.connection import abandon
+from pergamum.storage.sqlite.library_store import SqliteLibraryStore
+from pergamum.storage.vectors import FIRST_SIZE, VectorFile, encode_header
 from tests.support.storage import document, library, open_storage, stored
 
 IDS = ("a", "B", "a/b", "é", "\uffff", "\U00010000", "🦊")
 ids = st.sampled_from(IDS)
+DIMENSION = 3_000
+ROW_BYTES = 4 * DIMENSION
+PAGE = 4_096
+
+
+def vector(slot: int, text: str) -> Vector:
+    return np.random.default_rng([slot, crc32(text.encode())]).random(DIMENSION, np.float32)
 
 
 class Undone(Exception):
@@ -31,8 +46,9 @@ class StorageModel(RuleBasedStateMachine):
         super().__init__()
         self._cleanup = ExitStack()
         folder = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory()))
-        self._storage = self._cleanup.enter_context(open_storage(self.kind, folder / "data"))
-        self._library = library()
+        self._folder = folder / "data"
+        self._storage = self._cleanup.enter_context(open_storage(self.kind, self._folder))
+        self._library = library(dimension=DIMENSION)
         self._storage.create(self._library)
         self._store = self._storage.open(self._library.id)
         self._documents: dict[str, Document] = {}
@@ -53,19 +69,22 @@ class StorageModel(RuleBasedStateMachine):
 
     @rule(keys=st.lists(ids, unique=True, max_size=5), owner=ids, move=st.booleans(), undo=st.booleans())
     def put_chunks(self, keys: list[str], owner: str, move: bool, undo: bool) -> None:
-        if owner not in self._documents:
-            return
+        new_owner = {} if owner in self._documents else {owner: document(owner)}
         chunks, next_slot = self._placed(keys, owner, move=move)
+        added = [vector(made.slot, made.chunk.text) for made in chunks if made.slot >= self._next_slot]
         with self._store.writing() as work:
+            work.rows.put_documents(list(new_owner.values()))
+            if added:
+                work.store_vectors(self._next_slot, np.stack(added))
             try:
                 with work.savepoint():
                     self._write(work.rows, chunks, next_slot)
                     if undo:
                         raise Undone
             except Undone:
-                work.commit()
-                return
+                chunks, next_slot = [], self._next_slot
             work.commit()
+        self._documents |= new_owner
         self._chunks |= {made.chunk.id: made for made in chunks}
         self._next_slot = next_slot
 
@@ -91,6 +110,10 @@ class StorageModel(RuleBasedStateMachine):
         self._documents.pop(key, None)
 
     @rule()
+    def look_after(self) -> None:
+        self._store.checkpoint()
+
+    @rule()
     def open_again(self) -> None:
         self._store.close()
         self._store = self._storage.open(self._library.id)
@@ -109,6 +132,12 @@ class StorageModel(RuleBasedStateMachine):
             assert list(rows.vector_checksums(2)) == [(s, live[s].vector_crc) for s in sorted(live) if s >= 2]
 
     @invariant()
+    def every_chunk_has_its_vector(self) -> None:
+        matrix = self._store.vectors.matrix(self._next_slot)
+        wrong = [made for made in self._chunks.values() if crc32(matrix[made.slot].data) != made.vector_crc]
+        assert wrong == []
+
+    @invariant()
     def every_document_has_its_chunks(self) -> None:
         with self._store.reading() as rows:
             for key in self._documents:
@@ -122,7 +151,9 @@ class StorageModel(RuleBasedStateMachine):
             held = self._chunks.get(key)
             slot = next_slot if move or held is None else held.slot
             next_slot += slot == next_slot
-            chunks.append(stored(slot, key, document_id=owner, text=f"{key} at {next_slot}"))
+            made = stored(slot, key, document_id=owner, text=f"{key} at {next_slot}")
+            crc = crc32(vector(slot, made.chunk.text).data) if held is None or held.slot != slot else held.vector_crc
+            chunks.append(replace(made, vector_crc=crc))
         return chunks, next_slot
 
     def _write(self, rows: WritableRows, chunks: list[StoredChunk], next_slot: int) -> None:
@@ -134,9 +165,45 @@ class StorageModel(RuleBasedStateMachine):
 
 
 class SqliteModel(StorageModel):
-    """The same on a disk."""
+    """The same on a disk, where what was not flushed of the vector file may be lost."""
 
     kind = "sqlite"
+
+    def __init__(self) -> None:
+        super().__init__()
+        patch = self._cleanup.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(pending, "SMALL_GROUP_BYTES", 2 * ROW_BYTES)
+        patch.setattr(pending, "MOST_VECTORS", 6)
+        self._path = next(self._folder.rglob("library.db")).with_name("vectors.f32")
+        self._flushed = encode_header(DIMENSION)
+        flush = VectorFile.flush
+
+        def remembered(file: VectorFile) -> None:
+            flush(file)
+            self._flushed = self._path.read_bytes()
+
+        patch.setattr(VectorFile, "flush", remembered)
+
+    @rule(keys=st.lists(ids, unique=True, max_size=4), seed=st.integers(0, 99), grown=st.booleans())
+    def lose_power(self, keys: list[str], seed: int, grown: bool) -> None:
+        """Keep of the vector file what was flushed and any of the pages written since, a last group among them."""
+        self.put_chunks(keys, "a", move=True, undo=False)
+        store = self._store
+        assert isinstance(store, SqliteLibraryStore)
+        store._pool.close()
+        abandon(store._writer)
+        store._vectors.close()
+        if self._path.exists():
+            self._path.write_bytes(_torn(self._path.read_bytes(), self._flushed, seed, grown=grown))
+        self._store = self._storage.open(self._library.id)
+
+
+def _torn(now: bytes, flushed: bytes, seed: int, *, grown: bool) -> bytes:
+    size = len(now) if grown else max(len(flushed), FIRST_SIZE)
+    pages = bytearray(flushed.ljust(size, b"\0"))
+    for at in np.flatnonzero(np.random.default_rng(seed).random(size // PAGE) < 0.5).tolist():
+        pages[at * PAGE : (at + 1) * PAGE] = now[at * PAGE : (at + 1) * PAGE]
+    return bytes(pages)
 
 
 TestMemoryStorage = StorageModel.TestCase

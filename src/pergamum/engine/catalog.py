@@ -7,7 +7,7 @@ pins it with `opened`. Pinning takes a mutex for a few instructions; a search it
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from uuid import UUID
@@ -74,16 +74,23 @@ class Catalog:
     # Which libraries there are -------------------------------------------------------------------------------------
 
     def create(self, library: Library) -> None:
-        """Make the library durable and findable. Raises `LibraryExists`, `StorageFull`."""
+        """Make the library durable and findable. Raises `LibraryExists`, `StorageFull`, `OutcomeUnknown`.
+
+        When the outcome is unknown the store stays: the catalogue may have kept the row. An unused store that it does
+        not list is removed at the next start.
+        """
         self._storage.create(library)
         try:
             self._storage.catalog.add(library.id, library.name, library.created_at)
+        except OutcomeUnknown:
+            with suppress(PergamumError):  # asking opens the catalogue again, and that settles what it kept
+                if library.id in self._storage.catalog.libraries():
+                    self._enter(library)
+            raise
         except PergamumError:
             self._storage.destroy(library.id)
             raise
-        with self._changed:
-            self._listed.add(library.id)
-            self._ids[library.name] = library.id
+        self._enter(library)
 
     def delete(self, library_id: UUID) -> int:
         """Delete the library and give its bytes back; return the position of the deletion.
@@ -102,7 +109,10 @@ class Catalog:
             self._listed.discard(library_id)
             self._ids = {name: owner for name, owner in self._ids.items() if owner != library_id}
         self._close_when_idle(library_id)
-        self._storage.destroy(library_id)
+        try:
+            self._storage.destroy(library_id)
+        except (PergamumError, OSError) as error:  # deleted it is; its bytes are given back at the next start
+            log.warning("files of a deleted library left behind", library=str(library_id), reason=str(error))
         return position
 
     def resolve(self, reference: str) -> UUID:
@@ -202,7 +212,7 @@ class Catalog:
         if entry.state is _State.OPEN:
             return entry
         try:
-            library = LiveLibrary(self._storage.open(library_id), self._observe_flush)
+            library = self._open(library_id)
         except BaseException:
             self._forget(library_id)
             raise
@@ -210,6 +220,14 @@ class Catalog:
             entry.state, entry.library = _State.OPEN, library
             self._changed.notify_all()
         return entry
+
+    def _open(self, library_id: UUID) -> LiveLibrary:
+        """Open the library; on a full disk by the reserve, because SQLite needs a few pages even for reading."""
+        try:
+            return LiveLibrary(self._storage.open(library_id), self._observe_flush)
+        except StorageFull:
+            with self.reserve_released():
+                return LiveLibrary(self._storage.open(library_id), self._observe_flush)
 
     def _pinned_or_new(self, library_id: UUID) -> _Entry | None:
         """Return the open entry, pinned, or a new one that the caller has to open; None: look again."""
@@ -275,6 +293,11 @@ class Catalog:
 
     # Names ---------------------------------------------------------------------------------------------------------
 
+    def _enter(self, library: Library) -> None:
+        with self._changed:
+            self._listed.add(library.id)
+            self._ids[library.name] = library.id
+
     def _names(self) -> dict[str, UUID]:
         names: dict[str, UUID] = {}
         while page := self._storage.catalog.page(max(names, default=None), 1_000):
@@ -290,7 +313,11 @@ class Catalog:
     def _keep_current_name(self, library_id: UUID) -> None:
         with self.opened(library_id) as library:
             name = library.view.state.library.name
-        self._storage.catalog.release_all_but(library_id, name)
+        try:
+            self._storage.catalog.release_all_but(library_id, name)
+        except PergamumError as error:  # the library has its name; the other one is freed at the next start
+            log.warning("a name was not freed", library=str(library_id), reason=str(error))
+            return
         with self._changed:
             others = {other: owner for other, owner in self._ids.items() if owner != library_id}
             self._ids = others | {name: library_id}

@@ -59,7 +59,11 @@ class LiveLibrary:
     def __init__(self, store: LibraryStore, observe_flush: Callable[[float], None]) -> None:
         self._store, self._observe_flush = store, observe_flush
         self._writer = threading.RLock()
-        self._view, self._saved_slots = open_view(store)
+        try:
+            self._view, self._saved_slots = open_view(store)
+        except BaseException:
+            store.close()
+            raise
         self._failure: str | None = None
 
     @property
@@ -69,8 +73,8 @@ class LiveLibrary:
 
     @property
     def failure(self) -> str | None:
-        """Why no more writes are taken, or None."""
-        return self._failure
+        """Why no more writes are taken, or None. Its upkeep may fail too."""
+        return self._failure or self._store.failure
 
     def reading(self) -> AbstractContextManager[Rows]:
         """Open a read transaction; it is never older than the view was at the call."""
@@ -100,7 +104,7 @@ class LiveLibrary:
         with self._writer:
             answers = self._answers(self._view, queries, k)
         if answers is None:
-            raise LibraryReadOnly(self._failure or "its rows are newer than its index")
+            raise LibraryReadOnly(self.failure or "its rows are newer than its index")
         return answers
 
     def _answers(self, view: View, queries: Matrix, k: int) -> list[Answer] | None:
@@ -146,11 +150,11 @@ class LiveLibrary:
         library takes no writes until it is opened again.
         """
         with self._writer:
-            if self._failure is not None:
-                raise LibraryReadOnly(self._failure)
+            if self.failure is not None:
+                raise LibraryReadOnly(self.failure)
             try:
                 return self._write(commands)
-            except (StorageFull, LibraryReadOnly):
+            except StorageFull:
                 raise
             except BaseException as error:  # an error nobody foresaw, too, leaves only the rows to be trusted
                 self._failure = str(error)
@@ -162,26 +166,15 @@ class LiveLibrary:
             machine = StateMachine(work, before.state, before.vector)
             outcomes = [machine.apply(command) for command in commands]
             started = time.perf_counter()
-            added = self._stored_vectors(machine)
+            added = machine.added()
+            if added is not None:
+                work.store_vectors(machine.first_slot, added)
             after = before.following(machine.state, added, machine.dead, self._store.vectors)
             work.rows.save_state(machine.state)
             work.commit()
             self._view = after
         self._observe_flush(time.perf_counter() - started)
         return outcomes
-
-    def _stored_vectors(self, machine: StateMachine) -> Matrix | None:
-        """Make the vectors of the group durable: before the commit, so that no row ever points at rubbish."""
-        if not machine.vectors:
-            return None
-        dimension = machine.state.library.dimension
-        assert dimension is not None, "the first vector fixes the dimension"
-        added = np.stack(machine.vectors)
-        vectors = self._store.vectors
-        vectors.create(dimension)
-        vectors.write(machine.first_slot, added)
-        vectors.flush()
-        return added
 
     # Upkeep --------------------------------------------------------------------------------------------------------
 
@@ -200,9 +193,9 @@ class LiveLibrary:
         )
 
     def checkpoint(self) -> None:
-        """Move SQLite's log into the database when there is enough of it. Called on nobody's time."""
+        """Do what writes leave to be done, when there is enough of it. Called on nobody's time."""
         with self._writer:
-            if self._failure is None:
+            if self.failure is None:
                 self._store.checkpoint()
 
     def wants_snapshot(self) -> bool:
@@ -217,8 +210,9 @@ class LiveLibrary:
             return
         snapshot = save_snapshot(view, folder)
         with self._writer:
-            if self._failure is not None or snapshot.slots <= self._saved_slots:
+            if self.failure is not None or snapshot.slots <= self._saved_slots:
                 return
+            self._store.settle()  # opening checks vectors beyond the snapshot only: those it covers must be in place
             self._saved_slots = snapshot.slots
             with self._store.writing() as work:
                 work.rows.name_snapshot(snapshot)
@@ -228,7 +222,7 @@ class LiveLibrary:
     def close(self) -> None:
         """Save what makes the next opening quick, then release everything. REQUIRES: nobody uses the library."""
         try:
-            if self._failure is None and self._view.state.next_slot - self._saved_slots >= SNAPSHOT_SLOTS:
+            if self.failure is None and self._view.state.next_slot - self._saved_slots >= SNAPSHOT_SLOTS:
                 self.save_snapshot()
         except (PergamumError, OSError) as error:
             log.warning("no index snapshot", library=str(self._view.state.library.id), reason=str(error))

@@ -7,6 +7,8 @@ never from the snapshot. A missing or damaged snapshot costs time, never data: e
 from collections.abc import Iterable
 from zlib import crc32
 
+import numpy as np
+import numpy.typing as npt
 import structlog
 
 from pergamum.domain.vectors import Matrix
@@ -33,7 +35,8 @@ def open_view(store: LibraryStore) -> tuple[View, int]:
         vectors = store.vectors.matrix(state.next_slot)
         index = load_snapshot(snapshot, store.index_folder, state.library) or _empty(state)
         saved = index.count
-        damaged = _damaged_slots(rows.vector_checksums(saved), vectors)
+        unread = _without_vector(rows.vector_checksums(saved), vectors, range(saved, state.next_slot))
+    damaged = np.setdiff1d(unread, dead).tolist()
     if damaged:
         log.error("damaged vectors left out", library=str(state.library.id), chunks=len(damaged))
     index = _caught_up(index, vectors, state.next_slot)
@@ -52,6 +55,12 @@ def _caught_up(index: VectorIndex, vectors: Matrix, slots: int) -> VectorIndex:
     return index
 
 
-def _damaged_slots(checksums: Iterable[tuple[int, int]], vectors: Matrix) -> list[int]:
-    """Return the slots whose bytes do not match the checksum in their row."""
-    return [slot for slot, checksum in checksums if crc32(vectors[slot].data) != checksum]
+def _without_vector(
+    checksums: Iterable[tuple[int, int | None]], vectors: Matrix, slots: range
+) -> npt.NDArray[np.int64]:
+    """Return those of `slots` for whose vector no row vouches: dead, or row or vector is damaged."""
+    sound = np.zeros(len(slots), np.bool_)
+    for slot, checksum in checksums:
+        if slot in slots:
+            sound[slot - slots.start] = crc32(vectors[slot].data) == checksum
+    return np.flatnonzero(~sound) + slots.start

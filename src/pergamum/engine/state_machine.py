@@ -29,7 +29,7 @@ from pergamum.domain.commands import (
 )
 from pergamum.domain.document import Document
 from pergamum.domain.json import merge_object
-from pergamum.domain.vectors import Vector
+from pergamum.domain.vectors import Matrix, Vector
 from pergamum.engine.history import extended_history
 from pergamum.errors import (
     ChunkExists,
@@ -78,6 +78,10 @@ class StateMachine:
             next_slot=self.first_slot + len(self.vectors),
         )
         return outcome
+
+    def added(self) -> Matrix | None:
+        """Return the new vectors, in the slots from `first_slot` on, or None when there are none."""
+        return np.stack(self.vectors) if self.vectors else None
 
     def _outcome(self, position: int, command: Command) -> Outcome:
         match command:

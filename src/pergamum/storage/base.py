@@ -1,7 +1,7 @@
 """What a store of one library promises. SQLite keeps the rows on disk; `memory.py` is the twin for tests.
 
-The order of a durable write, kept by the engine (DESIGN section 3):
-    vectors.write -> vectors.flush -> work.commit -> publish the view -> acknowledge
+The order of a durable write, kept by the engine:
+    work.rows -> work.store_vectors -> work.commit -> publish the view -> acknowledge
 """
 
 from collections.abc import Iterable, Sequence
@@ -95,8 +95,11 @@ class Rows(Protocol):
     def dead_slots(self) -> npt.NDArray[np.int64]:
         """Return the slots below next_slot that hold no chunk, ascending."""
 
-    def vector_checksums(self, first_slot: int) -> Iterable[tuple[int, int]]:
-        """Yield (slot, vector_crc) of every chunk at `first_slot` or beyond, ascending by slot."""
+    def vector_checksums(self, first_slot: int) -> Iterable[tuple[int, int | None]]:
+        """Yield (slot, vector_crc) of every chunk at `first_slot` or beyond, ascending by slot.
+
+        Raises nothing for a damaged row: (slot, None) says that it vouches for no vector.
+        """
 
     def snapshot(self) -> IndexSnapshot | None:
         """Return the index snapshot that counts, if any."""
@@ -137,6 +140,14 @@ class UnitOfWork(Protocol):
     def savepoint(self) -> AbstractContextManager[None]:
         """Make what is written inside the block undone when the block raises; the error goes on."""
 
+    def store_vectors(self, first_slot: int, vectors: Matrix) -> None:
+        """Write vectors into the slots from `first_slot` on: in `matrix` at once, durable when the transaction is.
+
+        REQUIRES: no committed row holds these slots, no committed state names another dimension. Vectors of a
+        transaction that is rolled back are rubbish beyond next_slot. Raises `StorageFull`, or `OutcomeUnknown` when a
+        flush failed.
+        """
+
     def commit(self) -> None:
         """Make the transaction durable.
 
@@ -147,25 +158,13 @@ class UnitOfWork(Protocol):
 
 
 class VectorStore(Protocol):
-    """The library's vectors, addressed by slot. Threads: one writer; `matrix` may be called from any thread."""
-
-    def create(self, dimension: int) -> None:
-        """Make the file and its name durable, ready for vectors of `dimension` numbers.
-
-        Harmless when it exists so. A file of another dimension was left by a transaction that was rolled back: it is
-        replaced. REQUIRES: a committed library state names no other dimension.
-        """
-
-    def write(self, first_slot: int, vectors: Matrix) -> None:
-        """Write vectors into the slots from `first_slot` on; not durable before `flush`. Raises `StorageFull`."""
-
-    def flush(self) -> None:
-        """Make every write durable. Raises `OutcomeUnknown` when the flush failed."""
+    """The library's vectors, addressed by slot; written by `UnitOfWork.store_vectors`. Threads: any."""
 
     def matrix(self, slots: int) -> Matrix:
         """Return a read-only map of at least `slots` rows, shape (rows, dimension).
 
-        It stays valid as long as it is referenced; it shows later writes to slots at or beyond `slots`.
+        It stays valid as long as it is referenced; it shows later writes to slots at or beyond `slots`. Raises
+        `Damaged` when there is no room for so many.
         """
 
     @property
@@ -190,8 +189,21 @@ class LibraryStore(Protocol):
     def writing(self) -> AbstractContextManager[UnitOfWork]:
         """Open the write transaction. Raises `StorageFull` or `LibraryReadOnly`."""
 
+    @property
+    def failure(self) -> str | None:
+        """Why the store takes no more writes until it is opened again, or None."""
+
+    def settle(self) -> None:
+        """Make every committed vector durable in its slot, so that nothing has to be kept beside the rows.
+
+        REQUIRES: no open write. Raises `StorageFull`, or `OutcomeUnknown` and is read-only from then on.
+        """
+
     def checkpoint(self) -> None:
-        """Let the writer move its log into the database, when there is enough of it. REQUIRES: no open write."""
+        """Settle the vectors and let the writer move its log into the database, when there is enough of either.
+
+        REQUIRES: no open write. Raises nothing: a full disk leaves it for another time, any other trouble is `failure`.
+        """
 
     def close(self) -> None:
         """Release files and connections. REQUIRES: nothing is being read or written."""

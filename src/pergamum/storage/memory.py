@@ -86,8 +86,8 @@ class MemoryRows:
         live = [stored.slot for stored in self._by_slot()]
         return np.setdiff1d(np.arange(self._tables.state.next_slot, dtype=np.int64), np.array(live, np.int64))
 
-    def vector_checksums(self, first_slot: int) -> Iterator[tuple[int, int]]:
-        """Yield (slot, vector_crc) of every chunk at `first_slot` or beyond, ascending by slot."""
+    def vector_checksums(self, first_slot: int) -> Iterator[tuple[int, int | None]]:
+        """Yield (slot, vector_crc) of every chunk from `first_slot` on, ascending; no row is damaged here."""
         return ((stored.slot, stored.vector_crc) for stored in self._by_slot() if stored.slot >= first_slot)
 
     def snapshot(self) -> IndexSnapshot | None:
@@ -141,8 +141,8 @@ class MemoryWritableRows(MemoryRows):
 class MemoryUnitOfWork:
     """Implements `UnitOfWork`."""
 
-    def __init__(self, tables: _Tables, keep: Callable[[_Tables], None]) -> None:
-        self._keep = keep
+    def __init__(self, tables: _Tables, vectors: "MemoryVectors", keep: Callable[[_Tables], None]) -> None:
+        self._vectors, self._keep = vectors, keep
         self._rows = MemoryWritableRows(tables)
 
     @property
@@ -159,6 +159,11 @@ class MemoryUnitOfWork:
         except BaseException:
             self._rows.restore(before)
             raise
+
+    def store_vectors(self, first_slot: int, vectors: Matrix) -> None:
+        """Write vectors into the slots from `first_slot` on."""
+        self._vectors.create(vectors.shape[1])
+        self._vectors.write(first_slot, vectors)
 
     def commit(self) -> None:
         """Let later readers see the transaction."""
@@ -190,9 +195,6 @@ class MemoryVectors:
             part = vectors[: max(len(array) - first_slot, 0)]
             array[first_slot : first_slot + len(part)] = part
 
-    def flush(self) -> None:
-        """Nothing to do: memory is never more durable."""
-
     def matrix(self, slots: int) -> Matrix:
         """Return a read-only view of at least `slots` rows."""
         matrix = self._arrays[-1].view() if self._arrays else np.empty((0, 0), np.float32)
@@ -211,6 +213,7 @@ class MemoryLibraryStore:
     """Implements `LibraryStore`; what is committed outlives `close`, as on a disk."""
 
     index_folder = None
+    failure = None
 
     def __init__(self, library: Library) -> None:
         self._committed = _Tables(LibraryState(library))
@@ -229,7 +232,10 @@ class MemoryLibraryStore:
     @contextmanager
     def writing(self) -> Iterator[MemoryUnitOfWork]:
         """Open the write transaction."""
-        yield MemoryUnitOfWork(self._committed.copy(), self._keep)
+        yield MemoryUnitOfWork(self._committed.copy(), self._vectors, self._keep)
+
+    def settle(self) -> None:
+        """Nothing to do: memory is never more durable."""
 
     def checkpoint(self) -> None:
         """Nothing to do: there is no log."""

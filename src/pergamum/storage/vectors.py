@@ -103,14 +103,25 @@ class VectorFile:
         content = np.ascontiguousarray(vectors, np.float32)
         if content.ndim != 2 or content.shape[1] != self.dimension:
             raise ValueError(f"vectors of shape {content.shape} do not fit dimension {self.dimension}")
-        row_bytes = content.shape[1] * 4
-        offset = HEADER_BYTES + first_slot * row_bytes
+        self.make_room(first_slot + len(content))
         try:
-            self._make_room(offset + content.nbytes)
-            write_all(self._file, content.data, offset)
+            write_all(self._file, content.data, self._offset(first_slot))
         except OutcomeUnknown as error:
             self._failure = str(error)
             raise
+
+    def make_room(self, slots: int) -> None:
+        """Make the file long enough for `slots` vectors. Raises `StorageFull`, `LibraryReadOnly`."""
+        self._check_writable()
+        needed = self._offset(slots)
+        if needed <= self._size:
+            return
+        try:
+            reserve(self._file, grown(self._size, needed))
+        except OutcomeUnknown as error:
+            self._failure = str(error)
+            raise
+        self._remap(self._matrix.shape[1])
 
     def flush(self) -> None:
         """Make every write durable."""
@@ -151,11 +162,9 @@ class VectorFile:
         numbers = np.frombuffer(self._map, np.float32, rows * dimension, HEADER_BYTES)
         self._matrix = numbers.reshape(rows, dimension)
 
-    def _make_room(self, needed: int) -> None:
-        if needed <= self._size:
-            return
-        reserve(self._file, grown(self._size, needed))
-        self._remap(self._matrix.shape[1])
+    def _offset(self, slot: int) -> int:
+        row_bytes: int = self._matrix.shape[1] * 4
+        return HEADER_BYTES + slot * row_bytes
 
     def _check_writable(self) -> None:
         if self._failure is not None:

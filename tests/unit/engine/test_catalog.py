@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -57,6 +58,35 @@ def test_a_name_taken_leaves_nothing_behind(storage: Storage) -> None:
 
     assert len(catalog.page(None, 10)) == 1
     assert storage.tidy() == []
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_creation_of_unknown_outcome_loses_nothing_that_was_kept(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    catalog, library = _catalog(storage), a_library("papers")
+    add = storage.catalog.add
+
+    def uncertain(library_id: UUID, name: str, at: datetime) -> None:
+        if kept:
+            add(library_id, name, at)
+        raise OutcomeUnknown("the flush failed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(storage.catalog, "add", uncertain)
+        with pytest.raises(OutcomeUnknown):
+            catalog.create(library)
+
+    for started in (catalog, _catalog(storage)):
+        if kept:
+            with started.opened(started.resolve("papers")) as opened:
+                assert opened.view.state.library == library
+            _close_libraries(started)
+        else:
+            with pytest.raises(LibraryNotFound):
+                started.resolve("papers")
+    if not kept:
+        catalog.create(library)
 
 
 def test_a_deleted_library_is_gone_and_its_name_free(storage: Storage) -> None:

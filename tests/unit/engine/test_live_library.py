@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import apsw
 import numpy as np
 import pytest
 
@@ -23,8 +24,9 @@ from pergamum.errors import (
     PergamumError,
     StorageFull,
 )
-from pergamum.storage.base import Storage
+from pergamum.storage.base import Storage, UnitOfWork
 from pergamum.storage.memory import MemoryStorage
+from pergamum.storage.sqlite import pending
 from pergamum.storage.sqlite.storage import SqliteStorage
 from tests.support.library import NOW, a_chunk, a_library, put, put_chunks, vector
 
@@ -198,14 +200,22 @@ def test_the_history_tells_commands_apart(storage: Storage) -> None:
 
 
 @contextmanager
-def _failing_flush(library: LiveLibrary, error: PergamumError) -> Iterator[None]:
-    """Let every flush of the library's vectors fail inside the block."""
+def _failing_commit(library: LiveLibrary, error: PergamumError) -> Iterator[None]:
+    """Let every commit of the library fail inside the block."""
+    store = library._store
+    writing = store.writing
 
     def fail() -> None:
         raise error
 
+    @contextmanager
+    def failing() -> Iterator[UnitOfWork]:
+        with writing() as work, pytest.MonkeyPatch.context() as patched:
+            patched.setattr(work, "commit", fail)
+            yield work
+
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(library._store.vectors, "flush", fail)
+        patched.setattr(store, "writing", failing)
         yield
 
 
@@ -213,7 +223,7 @@ def test_after_a_failed_flush_nothing_is_acknowledged_until_reopened(opened: Ope
     library = opened.library
     library.write([put("d1", [a_chunk("c1", "d1", vector(1, 0))])])
 
-    with _failing_flush(library, OutcomeUnknown("EIO")), pytest.raises(OutcomeUnknown):
+    with _failing_commit(library, OutcomeUnknown("EIO")), pytest.raises(OutcomeUnknown):
         library.write([put("d2", [a_chunk("c2", "d2", vector(2, 0))])])
     with pytest.raises(LibraryReadOnly):
         library.write([put("d3")])
@@ -226,7 +236,7 @@ def test_after_a_failed_flush_nothing_is_acknowledged_until_reopened(opened: Ope
 
 def test_a_full_disk_keeps_nothing_and_the_next_write_may_try(opened: Opened) -> None:
     library = opened.library
-    with _failing_flush(library, StorageFull()), pytest.raises(StorageFull):
+    with _failing_commit(library, StorageFull()), pytest.raises(StorageFull):
         library.write([put("d1", [a_chunk("c1", "d1", vector(1, 0))])])
 
     library.write([put("d2", [a_chunk("c2", "d2", vector(2, 0, 0))])])
@@ -298,3 +308,67 @@ def test_a_damaged_vector_is_left_out_and_said(opened: Opened) -> None:
     assert [hit.chunk.id for hit in answer.hits] == ["c0", "c2"]
     assert not answer.complete
     assert opened.library.view.damaged == 1
+
+
+def _damage_rows(opened: Opened, *texts: str) -> None:
+    """Close the library, flip a byte of each text in library.db, and open it again."""
+    folder = opened.library._store.index_folder
+    assert folder is not None
+    opened.library.close()
+    path = folder.parent / "library.db"
+    content = path.read_bytes()
+    for text in texts:
+        assert content.count(text.encode()) == 1
+        content = content.replace(text.encode(), b"\xff" + text.encode()[1:])
+    path.write_bytes(content)
+    opened.library = _open(opened.storage, opened.settings)
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["read at opening", "covered by the snapshot"])
+@pytest.mark.parametrize("storage", ["sqlite"], indirect=True)
+def test_a_damaged_row_is_left_out_and_said(opened: Opened, saved: bool) -> None:
+    chunks = [a_chunk(f"c{n}", "d", vector(n, 1), text=f"the text of {n}") for n in range(4)]
+    opened.library.write([put("d", chunks)])
+    if saved:
+        opened.library.save_snapshot()
+    _damage_rows(opened, "the text of 1", "the text of 3")
+
+    (answer,) = opened.library.search(vector(0, 1)[None, :], 10)
+
+    assert [hit.chunk.id for hit in answer.hits] == ["c0", "c2"]
+    assert not answer.complete
+    assert opened.library.view.damaged == 2
+
+
+@pytest.mark.parametrize("storage", ["sqlite"], indirect=True)
+def test_a_snapshot_covers_only_vectors_that_are_in_their_place(opened: Opened) -> None:
+    opened.library.write([put("d", [a_chunk(f"c{n}", "d", vector(n, 1)) for n in range(4)])])
+
+    opened.library.save_snapshot()
+
+    folder = opened.library._store.index_folder
+    assert folder is not None
+    with apsw.Connection(str(folder.parent / "library.db")) as other:
+        assert other.execute("SELECT count(*) FROM pending").fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize("storage", ["sqlite"], indirect=True)
+def test_when_its_upkeep_fails_a_library_takes_no_writes_until_reopened(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(5, "input/output error")
+
+    monkeypatch.setattr(pending, "MOST_VECTORS", 1)
+    library = opened.library
+    library.write([put("d1", [a_chunk("c1", "d1", vector(1, 0))])])
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fdatasync", fail)
+        library.checkpoint()
+
+    assert library.failure is not None
+    with pytest.raises(LibraryReadOnly):
+        library.write([put("d2", [a_chunk("c2", "d2", vector(2, 0))])])
+    library = opened.reopen()
+    library.write([put("d3", [a_chunk("c3", "d3", vector(3, 0))])])
+    assert _found(library, 0, 0) == ["c1", "c3"]

@@ -232,10 +232,32 @@ def test_a_damaged_chunk_is_not_returned(storage: SqliteStorage, library_id: UUI
             lambda: rows.chunk("c1"),
             lambda: rows.chunks_at([1]),
             lambda: rows.chunks(None, 9),
-            lambda: list(rows.vector_checksums(0)),
         ):
             with pytest.raises(Damaged):
                 read()
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE chunks SET text = 'txxt 1' WHERE slot IN (1, 2, 5)",
+        "UPDATE chunks SET text = CAST(x'74ff' AS TEXT) WHERE slot IN (1, 2, 5)",
+        "UPDATE chunks SET document = 9 WHERE slot IN (1, 2, 5)",
+    ],
+)
+def test_a_damaged_row_vouches_for_no_vector_and_the_others_do(
+    storage: SqliteStorage, library_id: UUID, tmp_path: Path, change: str
+) -> None:
+    store = storage.open(library_id)
+    save(store, *map(stored, range(6)))
+    apsw.Connection(str(database(tmp_path, library_id))).execute(change).close()
+
+    with store.reading() as rows:
+        found = list(rows.vector_checksums(0))
+
+    sound = {slot: stored(slot).vector_crc for slot in (0, 3, 4)}
+    assert found == [(slot, sound.get(slot)) for slot in range(6)]
     store.close()
 
 

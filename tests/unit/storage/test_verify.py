@@ -15,7 +15,7 @@ from pergamum.storage.base import IndexSnapshot
 from pergamum.storage.sqlite.storage import SqliteStorage
 from pergamum.storage.sqlite.verify import Finding, Severity, verify_data_folder
 from pergamum.storage.vectors import HEADER_BYTES
-from tests.support.storage import NOW, document, library, stored
+from tests.support.storage import NOW, document, library, save_vectors, stored
 
 VECTORS = np.arange(20, dtype=np.float32).reshape(5, 4)
 
@@ -28,9 +28,7 @@ def generation(tmp_path: Path) -> Path:
     storage.create(kept)
     storage.catalog.add(kept.id, kept.name, NOW)
     store = storage.open(kept.id)
-    store.vectors.create(4)
-    store.vectors.write(0, VECTORS)
-    store.vectors.flush()
+    save_vectors(store, 0, VECTORS)
     snapshot = store.index_folder / "1"
     snapshot.mkdir()
     (snapshot / "manifest.json").write_bytes(b"{}")
@@ -65,6 +63,16 @@ def flip_a_vector(generation: Path) -> None:
         file.write(b"\xff")
 
 
+def copy_a_vector(slot: int, copy: bytes) -> Callable[[Path], None]:
+    """Leave a copy beside the rows, as a crash after a small group does."""
+    return sql(f"INSERT INTO pending VALUES ({slot}, x'{copy.hex()}')")
+
+
+def lose_a_vector_that_has_a_copy(generation: Path) -> None:
+    flip_a_vector(generation)
+    copy_a_vector(3, VECTORS[3].tobytes())(generation)
+
+
 def flip_a_page(generation: Path) -> None:
     with (generation / "library.db").open("r+b") as file:
         file.seek(8_192 * 3 + 3)
@@ -72,6 +80,15 @@ def flip_a_page(generation: Path) -> None:
 
 
 def test_a_sound_folder_has_no_findings(generation: Path) -> None:
+    assert findings(generation) == []
+
+
+@pytest.mark.parametrize(
+    "crash", [lose_a_vector_that_has_a_copy, *(copy_a_vector(slot, VECTORS[slot].tobytes()) for slot in (2, 4))]
+)
+def test_what_a_crash_leaves_for_the_next_start_is_sound(generation: Path, crash: Callable[[Path], None]) -> None:
+    crash(generation)
+
     assert findings(generation) == []
 
 
@@ -89,6 +106,7 @@ def test_a_sound_folder_has_no_findings(generation: Path) -> None:
         (sql("INSERT INTO dead_slots VALUES (9)"), "beyond next_slot 5"),
         (sql("UPDATE names SET library = 'x'", "catalog.db"), "'papers'"),
         (flip_a_vector, "slot 3"),
+        (copy_a_vector(5, VECTORS[0].tobytes()), "beyond next_slot 5"),
         (flip_a_page, "library.db"),
         (lambda generation: (generation / "vectors.f32").unlink(), "fails its checksum"),
         (lambda generation: (generation / "library.db").unlink(), "missing"),
@@ -109,6 +127,7 @@ def test_damage_is_found_and_named(generation: Path, damage: Callable[[Path], No
     [
         (sql("DELETE FROM dead_slots"), "1 slots hold no chunk"),
         (sql("DELETE FROM snapshot"), "no row names"),
+        (copy_a_vector(3, VECTORS[0].tobytes()), "the next start removes it"),
         (sql("DELETE FROM names; DELETE FROM libraries", "catalog.db"), "does not list"),
         (lambda generation: (generation / "index" / "1" / "manifest.json").write_text("{ }"), "rebuilds the index"),
         (lambda generation: shutil.rmtree(generation / "index" / "1"), "rebuilds the index"),

@@ -109,6 +109,14 @@ def chunk_of(row: Row) -> StoredChunk:
     return StoredChunk(chunk, slot, crc, changed)
 
 
+def vector_checksum_of(row: Row) -> tuple[int, int | None]:
+    """Return slot and vector_crc of a row selected by `rows.CHUNK`; None when the row is damaged."""
+    try:
+        return row[0], chunk_of(row).vector_crc
+    except Damaged:
+        return row[0], None
+
+
 def document_row(document: Document) -> Row:
     """Return the columns of `rows.DOCUMENT` in their order."""
     return sealed(

@@ -17,6 +17,7 @@ LOG_SIZE_LIMIT: Final = 64 << 20
 _READ_FAILURES: Final = frozenset(
     {apsw.SQLITE_IOERR_READ, apsw.SQLITE_IOERR_SHORT_READ, apsw.SQLITE_IOERR_DATA, apsw.SQLITE_IOERR_CORRUPTFS}
 )
+_NEEDS_SPACE: Final = frozenset({apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_IOERR_SHMSIZE, apsw.SQLITE_IOERR_TRUNCATE})
 
 
 def check_sqlite() -> None:
@@ -43,21 +44,25 @@ def _io_failure(error: apsw.IOError, what: str, connection: apsw.Connection) -> 
     code = getattr(error, "extendedresult", apsw.SQLITE_IOERR)
     if code in _READ_FAILURES:
         return Damaged(what, str(error))
-    if code == apsw.SQLITE_IOERR_WRITE and connection.system_errno in FULL:
+    if code in _NEEDS_SPACE and connection.system_errno in FULL:
         return StorageFull()
     return OutcomeUnknown(str(error))
 
 
 def create_database(path: Path, schema: Schema) -> apsw.Connection:
     """Make a new database; the caller makes its name durable. Raises `StorageFull`, `OutcomeUnknown`."""
-    connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+    try:
+        connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+    except apsw.CantOpenError as error:
+        raise OutcomeUnknown(f"{path} cannot be made: {error}") from error
     try:
         connection.pragma("page_size", PAGE_BYTES)
         _configure(connection)
         schema.create(connection)
     except apsw.Error as error:
+        meaning = failure(error, str(path), connection) or error  # asked while open: it looks at the system's errno
         connection.close(force=True)
-        raise failure(error, str(path), connection) or error from error
+        raise meaning from error
     return connection
 
 
@@ -74,11 +79,12 @@ def open_writer(path: Path, schema: Schema) -> apsw.Connection:
     try:
         _configure(connection)
         schema.upgrade(connection, str(path))
-        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        _move_log(connection)
         fsync_folder(path.parent)  # the log is there now; SQLite would flush its name later and ignore a failure
     except apsw.Error as error:
+        meaning = failure(error, str(path), connection) or error
         abandon(connection)
-        raise failure(error, str(path), connection) or error from error
+        raise meaning from error
     except PergamumError:
         abandon(connection)
         raise
@@ -92,8 +98,9 @@ def open_reader(path: Path) -> apsw.Connection:
         _configure(connection)
         connection.pragma("query_only", True)
     except apsw.Error as error:
+        meaning = failure(error, str(path), connection) or error
         connection.close(force=True)
-        raise failure(error, str(path), connection) or error from error
+        raise meaning from error
     return connection
 
 
@@ -101,6 +108,15 @@ def abandon(connection: apsw.Connection) -> None:
     """Close without moving the log into the database: after a failure the next opening decides what it holds."""
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     connection.close(force=True)
+
+
+def _move_log(connection: apsw.Connection) -> None:
+    """Move the log into the database. On a full disk it stays where it is: it was flushed, and reads can go on."""
+    try:
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except apsw.Error as error:
+        if not isinstance(failure(error, "", connection), StorageFull):
+            raise
 
 
 def _connect(path: Path) -> apsw.Connection:

@@ -21,6 +21,7 @@ from pergamum.storage.files import create_folder, fsync_folder, remove_file, ren
 
 FORMAT: Final = 1
 RESERVE_BYTES: Final = 1 << 20
+LEAST_RESERVE_BYTES: Final = 64 << 10
 FIRST_GENERATION: Final = "g000001"
 _FORMAT_LINE: Final = re.compile(rb"pergamum data folder, format (\d+)\n")
 _GENERATION: Final = re.compile(r"g\d{6}")
@@ -83,10 +84,12 @@ class DataFolder:
         remove_file(self._reserve)
 
     def restore_reserve(self) -> None:
-        """Make the reserve again, if there is room; harmless when it is there."""
-        if not self._reserve.exists():
+        """Make the reserve again, as large as there is room for; harmless when it is there."""
+        size = RESERVE_BYTES
+        while size >= LEAST_RESERVE_BYTES and not self._reserve.exists():
             with suppress(StorageFull):
-                write_file(self._reserve, b"", RESERVE_BYTES)
+                write_file(self._reserve, b"", size)
+            size //= 2
 
     def _prepare(self) -> None:
         form = self.path / "format"

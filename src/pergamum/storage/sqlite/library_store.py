@@ -10,6 +10,7 @@ from pergamum.errors import Damaged, LibraryReadOnly, OutcomeUnknown, PergamumEr
 from pergamum.storage.base import LibraryState
 from pergamum.storage.files import remove_file
 from pergamum.storage.sqlite.connection import PAGE_BYTES, abandon, failure, open_reader, open_writer
+from pergamum.storage.sqlite.pending import PendingVectors
 from pergamum.storage.sqlite.pool import ConnectionPool
 from pergamum.storage.sqlite.rows import SqliteRows
 from pergamum.storage.sqlite.schema import LIBRARY
@@ -38,16 +39,21 @@ class SqliteLibraryStore:
         self._writer.set_wal_hook(self._note_log)
         self._pool = ConnectionPool(lambda: open_reader(folder / DATABASE), readers)
         try:
-            self._vectors = self._open_vectors()
+            self._vectors, self._pending = self._open_vectors()
         except BaseException:
             self._pool.close()
-            self._writer.close(force=True)
+            abandon(self._writer)
             raise
 
     @property
     def vectors(self) -> VectorFile:
         """The vectors, by slot."""
         return self._vectors
+
+    @property
+    def failure(self) -> str | None:
+        """Why the store takes no more writes until it is opened again, or None."""
+        return self._failure or self._vectors.failure
 
     @property
     def index_folder(self) -> Path:
@@ -60,20 +66,45 @@ class SqliteLibraryStore:
 
     def writing(self) -> SqliteUnitOfWork:
         """Open the write transaction. Raises `StorageFull` or `LibraryReadOnly`."""
-        reason = self._failure or self._vectors.failure
-        if reason is not None:
-            raise LibraryReadOnly(reason)
-        return SqliteUnitOfWork(self._writer, self._what, self._remember)
+        if self.failure is not None:
+            raise LibraryReadOnly(self.failure)
+        return SqliteUnitOfWork(self._writer, self._what, self._pending, self._remember)
+
+    def settle(self) -> None:
+        """Make every committed vector durable in its slot. Raises `StorageFull`, `OutcomeUnknown`."""
+        try:
+            self._pending.settle()
+        except PergamumError as error:
+            self._remember(error)
+            raise
 
     def checkpoint(self) -> None:
-        """Move the log into the database when there is enough of it.
+        """Settle the vectors of small groups, and move the log into the database, when there is enough of either.
 
         When a write has met a full disk, the log is moved whatever its length and its bytes are given back. When there
-        is no room even for that, the log stays for the next try. Any other failure makes the store refuse writes.
+        is no room even for that, it stays for the next try. Any other failure makes the store refuse writes.
         """
-        enough = self._disk_was_full or self._log_pages * PAGE_BYTES >= self._checkpoint_bytes
-        if self._failure is not None or not enough:
+        if self.failure is None and self._pending.many:
+            with suppress(PergamumError):  # it is remembered
+                self.settle()
+        if self.failure is None and (self._disk_was_full or self._log_pages * PAGE_BYTES >= self._checkpoint_bytes):
+            self._move_log()
+
+    def close(self) -> None:
+        """Release files and connections. REQUIRES: nothing is being read or written."""
+        self._pool.close()
+        if self.failure is None:
+            with suppress(PergamumError):  # the next opening does it
+                self.settle()
+        self._vectors.close()
+        if self._failure is not None:
+            abandon(self._writer)
             return
+        with suppress(apsw.Error):  # the log stays, and the next opening moves it
+            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        self._writer.close(force=True)
+
+    def _move_log(self) -> None:
         mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if self._disk_was_full else apsw.SQLITE_CHECKPOINT_PASSIVE
         try:
             pages, moved = self._writer.wal_checkpoint(mode=mode)
@@ -83,28 +114,22 @@ class SqliteLibraryStore:
         except apsw.Error as error:
             self._remember(failure(error, self._what, self._writer) or OutcomeUnknown(str(error)))
 
-    def close(self) -> None:
-        """Release files and connections. REQUIRES: nothing is being read or written."""
-        self._pool.close()
-        self._vectors.close()
-        if self._failure is not None:
-            abandon(self._writer)
-            return
-        with suppress(apsw.Error):  # the log stays, and the next opening moves it
-            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        self._writer.close(force=True)
-
-    def _open_vectors(self) -> VectorFile:
-        state = self._state()
-        path = self._folder / VECTORS
+    def _open_vectors(self) -> tuple[VectorFile, PendingVectors]:
+        """Open the vector file as it was committed, before anything reads it or relies on its length."""
+        state, path = self._state(), self._folder / VECTORS
         if state.library.dimension is None:
             remove_file(path)  # its group was never committed
-            return VectorFile(path)
-        vectors = VectorFile(path)
-        if vectors.dimension not in {state.library.dimension, None}:
-            raise Damaged(str(path), f"dimension {vectors.dimension}, the library has {state.library.dimension}")
-        vectors.matrix(state.next_slot)
-        return vectors
+        file = VectorFile(path)
+        pending = PendingVectors(self._writer, self._what, file)
+        if state.library.dimension is not None:
+            try:
+                _check_dimension(file, state, str(path))
+                pending.restore(state.next_slot)
+                file.matrix(state.next_slot)
+            except BaseException:
+                file.close()
+                raise
+        return file, pending
 
     def _state(self) -> LibraryState:
         return SqliteRows(self._writer, self._what).state()
@@ -118,3 +143,10 @@ class SqliteLibraryStore:
             self._disk_was_full = True
         else:
             self._failure = str(error)
+
+
+def _check_dimension(file: VectorFile, state: LibraryState, what: str) -> None:
+    if file.dimension is None and state.next_slot:
+        raise Damaged(what, "the file is missing")
+    if file.dimension not in {state.library.dimension, None}:
+        raise Damaged(what, f"dimension {file.dimension}, the library has {state.library.dimension}")

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pergamum.domain.document import Document
+from pergamum.domain.vectors import Matrix
 from pergamum.errors import Damaged, PergamumError
 from pergamum.storage.base import IndexSnapshot, LibraryState, StoredChunk
 from pergamum.storage.sqlite.codec import (
@@ -20,6 +21,7 @@ from pergamum.storage.sqlite.codec import (
     snapshot_row,
     state_of,
     state_row,
+    vector_checksum_of,
 )
 from pergamum.storage.sqlite.connection import failure
 
@@ -32,6 +34,7 @@ SELECT c.slot, c.id, d.id, c.chunk_index, c.page_number, c.version, c.created_at
     c.metadata, c.text, c.checksum
 FROM chunks AS c LEFT JOIN documents AS d ON d.number = c.document """
 CHUNK_AT: Final = CHUNK + "WHERE c.slot = ?"
+CHUNK_AFTER: Final = CHUNK + "WHERE c.slot > ? ORDER BY c.slot"
 CHUNK_BY_ID: Final = CHUNK + "WHERE c.id = ?"
 DOCUMENT: Final = """
 SELECT id, next_chunk_index, chunks, version, created_at, updated_at, title, author, document_type, source_url, tags,
@@ -124,14 +127,28 @@ class SqliteRows:
         live = self._slots("SELECT slot FROM chunks ORDER BY slot")
         return np.setdiff1d(np.arange(state.next_slot, dtype=np.int64), live, assume_unique=True)
 
-    def vector_checksums(self, first_slot: int) -> Iterator[tuple[int, int]]:
-        """Yield (slot, vector_crc) of every chunk at `first_slot` or beyond, ascending by slot."""
-        for stored in self._stream(chunk_of, CHUNK + "WHERE c.slot >= ? ORDER BY c.slot", (first_slot,)):
-            yield stored.slot, stored.vector_crc
+    def vector_checksums(self, first_slot: int) -> Iterator[tuple[int, int | None]]:
+        """Yield (slot, vector_crc) of every chunk from `first_slot` on, ascending; None for a row that is damaged."""
+        last = first_slot - 1
+        while True:
+            try:
+                for slot, checksum in self._stream(vector_checksum_of, CHUNK_AFTER, (last,)):
+                    yield slot, checksum
+                    last = slot
+                return
+            except Damaged:  # the row after `last` cannot even be fetched
+                last = self._slot_after(last)
+                yield last, None
 
     def snapshot(self) -> IndexSnapshot | None:
         """Return the index snapshot that counts, if any."""
         return next(iter(self._list(snapshot_of, SNAPSHOT, ())), None)
+
+    def _slot_after(self, slot: int) -> int:
+        sql = "SELECT slot FROM chunks WHERE slot > ? ORDER BY slot LIMIT 1"
+        for found in self._list(lambda row: int(row[0]), sql, (slot,)):
+            return found
+        raise Damaged(self._what, f"the chunk after slot {slot} cannot be read")
 
     def _slots(self, sql: str) -> npt.NDArray[np.int64]:
         return np.array(self._list(lambda row: row[0], sql, ()), np.int64)
@@ -200,6 +217,11 @@ class SqliteWritableRows(SqliteRows):
     def remove_chunks(self, chunks: Sequence[StoredChunk]) -> None:
         """Remove the rows; their slots are dead. REQUIRES: these are the rows as stored."""
         self._leave([stored.slot for stored in chunks])
+
+    def put_pending(self, first_slot: int, vectors: Matrix) -> None:
+        """Keep a copy of each vector beside the rows, until the vector file has been flushed."""
+        copies = ((first_slot + at, vector.tobytes()) for at, vector in enumerate(vectors))
+        self._run("REPLACE INTO pending (slot, vector) VALUES (?, ?)", copies)
 
     def name_snapshot(self, snapshot: IndexSnapshot | None) -> None:
         """Say which index snapshot counts from now on."""

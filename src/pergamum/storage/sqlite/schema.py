@@ -22,9 +22,8 @@ class Schema:
 
     def create(self, connection: apsw.Connection) -> None:
         """Make the tables in an empty database."""
-        with connection:
-            connection.pragma("application_id", self.application_id)
-            self._take_steps(connection, 0)
+        connection.pragma("application_id", self.application_id)
+        self._take_steps(connection, 0)
 
     def upgrade(self, connection: apsw.Connection, what: str) -> None:
         """Bring an older format up to date in one transaction. Raises `NewerFormat`, `Damaged`."""
@@ -34,13 +33,19 @@ class Schema:
         if found > self.version:
             raise NewerFormat(what, found, self.version)
         if found < self.version:
-            with connection:
-                self._take_steps(connection, found)
+            self._take_steps(connection, found)
 
     def _take_steps(self, connection: apsw.Connection, found: int) -> None:
-        for step in self.steps[found:]:
-            connection.execute(step)
-        connection.pragma("user_version", self.version)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for step in self.steps[found:]:
+                connection.execute(step)
+            connection.pragma("user_version", self.version)
+            connection.execute("COMMIT")
+        except apsw.Error:
+            if connection.in_transaction:  # after some failures SQLite has rolled back by itself
+                connection.execute("ROLLBACK")
+            raise
 
 
 # Wide columns come last, so that the others are read without walking the overflow pages of a long text.
@@ -99,6 +104,10 @@ CREATE TABLE snapshot (
 ) STRICT;
 """
 
+_LIBRARY_2 = """
+CREATE TABLE pending (slot INTEGER PRIMARY KEY, vector BLOB NOT NULL) STRICT;
+"""
+
 _CATALOG_1 = """
 CREATE TABLE libraries (
     id TEXT PRIMARY KEY,
@@ -119,5 +128,5 @@ CREATE TABLE operations (
 ) STRICT, WITHOUT ROWID;
 """
 
-LIBRARY = Schema(0x5065_724C, (_LIBRARY_1,))
+LIBRARY = Schema(0x5065_724C, (_LIBRARY_1, _LIBRARY_2))
 CATALOG = Schema(0x5065_7243, (_CATALOG_1,))

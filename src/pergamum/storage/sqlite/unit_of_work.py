@@ -7,8 +7,10 @@ from typing import Self
 
 import apsw
 
+from pergamum.domain.vectors import Matrix
 from pergamum.errors import OutcomeUnknown, PergamumError, StorageFull
 from pergamum.storage.sqlite.connection import failure
+from pergamum.storage.sqlite.pending import PendingVectors
 from pergamum.storage.sqlite.pool import ConnectionPool
 from pergamum.storage.sqlite.rows import STATE, SqliteRows, SqliteWritableRows
 
@@ -48,8 +50,10 @@ class SqliteUnitOfWork:
     `report` is called with the `StorageFull` or `OutcomeUnknown` that ended the transaction: the store remembers it.
     """
 
-    def __init__(self, writer: apsw.Connection, what: str, report: Callable[[PergamumError], None]) -> None:
-        self._writer, self._what, self._report = writer, what, report
+    def __init__(
+        self, writer: apsw.Connection, what: str, vectors: PendingVectors, report: Callable[[PergamumError], None]
+    ) -> None:
+        self._writer, self._what, self._vectors, self._report = writer, what, vectors, report
         self._rows = SqliteWritableRows(writer, what)
 
     @property
@@ -84,6 +88,10 @@ class SqliteUnitOfWork:
                 self._execute("RELEASE command")
             raise
         self._execute("RELEASE command")
+
+    def store_vectors(self, first_slot: int, vectors: Matrix) -> None:
+        """Write vectors into the slots from `first_slot` on, durable with the transaction."""
+        self._vectors.store(self._rows, first_slot, vectors)
 
     def commit(self) -> None:
         """Make the transaction durable. Raises `StorageFull`, `OutcomeUnknown`."""

@@ -17,8 +17,8 @@ import apsw
 from pergamum.domain.document import Document
 from pergamum.domain.vectors import Matrix
 from pergamum.errors import Damaged
-from pergamum.storage.base import IndexSnapshot, LibraryState
-from pergamum.storage.sqlite.codec import checksum, document_of
+from pergamum.storage.base import IndexSnapshot, LibraryState, StoredChunk
+from pergamum.storage.sqlite.codec import Row, checksum, document_of
 from pergamum.storage.sqlite.connection import check_sqlite, open_writer
 from pergamum.storage.sqlite.data_folder import DataFolder, current_generation
 from pergamum.storage.sqlite.library_store import DATABASE, INDEX, VECTORS
@@ -27,6 +27,7 @@ from pergamum.storage.sqlite.schema import CATALOG, LIBRARY
 from pergamum.storage.vectors import VectorFile
 
 MANIFEST: Final = "manifest.json"
+_SLOTS: Final = "SELECT slot FROM chunks UNION ALL SELECT slot FROM dead_slots UNION ALL SELECT slot FROM pending"
 _CATALOG_ROWS: Final = (
     "SELECT id, created_at, tombstone, checksum FROM libraries",
     "SELECT name, library, checksum FROM names",
@@ -133,9 +134,8 @@ def _verify_chunks(
 ) -> Generator[Finding, None, Counter[int]]:
     """Yield the chunks whose row or vector does not match its checksum; return how many each document number has."""
     database, path = str(generation / DATABASE), generation / VECTORS
-    vectors = VectorFile(path)
     owners: Counter[int] = Counter()
-    with closing(vectors):
+    with closing(VectorFile(path)) as vectors:
         matrix = vectors.matrix(0)
         for slot, document in connection.execute("SELECT slot, document FROM chunks ORDER BY slot"):
             owners[document] += 1
@@ -144,9 +144,19 @@ def _verify_chunks(
             except Damaged as error:
                 yield _damage(database, str(error))
                 continue
-            if not _matches(matrix, slot, stored.vector_crc):
-                yield _damage(f"{path}, slot {slot}", f"the vector of chunk {stored.chunk.id!r} fails its checksum")
+            yield from _verify_vector(stored, matrix, _copy(connection, slot), str(path))
     return owners
+
+
+def _verify_vector(stored: StoredChunk, matrix: Matrix, copy: bytes | None, path: str) -> Iterator[Finding]:
+    """Yield when the vector is neither in its slot nor in `pending`, from where the next start would put it there."""
+    what, chunk = f"{path}, slot {stored.slot}", f"chunk {stored.chunk.id!r}"
+    if copy is not None and crc32(copy) == stored.vector_crc and matrix.shape[1]:
+        return
+    if stored.slot >= len(matrix) or crc32(matrix[stored.slot].data) != stored.vector_crc:
+        yield _damage(what, f"the vector of {chunk} fails its checksum")
+    elif copy is not None:
+        yield _warning(what, f"the copy in `pending` of the vector of {chunk} is damaged; the next start removes it")
 
 
 def _verify_documents(connection: apsw.Connection, owners: Counter[int], database: str) -> Iterator[Finding]:
@@ -164,7 +174,7 @@ def _verify_documents(connection: apsw.Connection, owners: Counter[int], databas
 
 def _verify_slots(connection: apsw.Connection, state: LibraryState, database: str) -> Iterator[Finding]:
     both = "SELECT count(*) FROM dead_slots WHERE slot IN (SELECT slot FROM chunks)"
-    beyond = "SELECT count(*) FROM (SELECT slot FROM chunks UNION ALL SELECT slot FROM dead_slots) WHERE slot >= ?"
+    beyond = f"SELECT count(*) FROM ({_SLOTS}) WHERE slot >= ?"
     if found := _number(connection, both):
         yield _damage(database, f"{found} slots are marked dead and hold a chunk")
     if found := _number(connection, beyond, state.next_slot):
@@ -186,8 +196,9 @@ def _verify_snapshot(snapshot: IndexSnapshot | None, index: Path) -> Iterator[Fi
         yield _warning(str(manifest), "missing or damaged; the next start rebuilds the index from the rows")
 
 
-def _matches(matrix: Matrix, slot: int, crc: int) -> bool:
-    return slot < len(matrix) and crc32(matrix[slot].data) == crc
+def _copy(connection: apsw.Connection, slot: int) -> bytes | None:
+    rows: list[Row] = connection.execute("SELECT vector FROM pending WHERE slot = ?", (slot,)).fetchall()
+    return rows[0][0] if rows else None
 
 
 def _count(connection: apsw.Connection, table: str) -> int:
