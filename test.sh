@@ -19,6 +19,9 @@ if [[ -z "${PERGAMUM_TEST_DATA:-}" && -d "$root/../shared/data" ]]; then
     export PERGAMUM_TEST_DATA
 fi
 
+echo "== compiling the kernels, if that has not been done"
+python -m pergamum.index.kernel_cache
+
 if [[ $# -gt 0 ]]; then
     exec python -m pytest -p no:cacheprovider "$@"
 fi

@@ -1,6 +1,7 @@
 """A real server for tests: `pergamum serve` in a process of its own, on a free port, stopped at the end."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -50,7 +51,7 @@ def start_server(data_dir: Path, command: Sequence[str] = (), **env: str) -> Run
     variables = {"PERGAMUM_HOST": "127.0.0.1", "PERGAMUM_PORT": str(port), "PERGAMUM_DATA_DIR": str(data_dir)}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            list(command) or [sys.executable, "-m", "pergamum", "serve"],
+            [*_end_with_me(), *(command or [sys.executable, "-m", "pergamum", "serve"])],
             env=os.environ | variables | env,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -64,6 +65,11 @@ def start_server(data_dir: Path, command: Sequence[str] = (), **env: str) -> Run
         process.wait()
         raise
     return server
+
+
+def _end_with_me() -> list[str]:
+    """What to put before a command so that the kernel ends it when this process is killed, where that exists."""
+    return ["setpriv", "--pdeathsig", "TERM", "--"] if shutil.which("setpriv") else []
 
 
 def wait_until_ready(server: RunningServer, limit: float = START_LIMIT) -> None:

@@ -10,6 +10,7 @@ from uuid import uuid4
 from pergamum.domain.chunk import Chunk
 from pergamum.domain.document import Document
 from pergamum.domain.library import Library
+from pergamum.domain.vectors import Matrix
 from pergamum.storage.base import LibraryState, LibraryStore, Storage, StoredChunk
 from pergamum.storage.memory import MemoryStorage
 from pergamum.storage.sqlite.storage import SqliteStorage
@@ -57,6 +58,13 @@ def save(store: LibraryStore, *chunks: StoredChunk, documents: tuple[Document, .
         work.rows.put_documents(documents)
         work.rows.put_chunks(chunks)
         work.rows.save_state(counted(work.rows.state(), chunks))
+        work.commit()
+
+
+def save_vectors(store: LibraryStore, first_slot: int, vectors: Matrix) -> None:
+    """Commit vectors without rows."""
+    with store.writing() as work:
+        work.store_vectors(first_slot, vectors)
         work.commit()
 
 
