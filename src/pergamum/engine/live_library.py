@@ -206,7 +206,7 @@ class LiveLibrary:
     def save_snapshot(self) -> None:
         """Save the index so that opening is quick. Searches and, but for the last step, writes go on meanwhile."""
         view, folder = self._view, self._store.index_folder
-        if view.index is None or folder is None:
+        if view.index is None or folder is None or view.damaged:  # opening would not check what a snapshot covers
             return
         snapshot = save_snapshot(view, folder)
         with self._writer:
@@ -231,13 +231,11 @@ class LiveLibrary:
 
 
 def _assembled(view: View, found: Neighbours, rows: dict[int, StoredChunk], chosen: Plan) -> list[Answer]:
-    metric, position = view.state.library.metric, view.state.position
+    position, scores = view.state.position, view.state.library.metric.scores(found.distances)
     answers = []
-    for slots, distances in zip(found.slots.tolist(), found.distances.tolist(), strict=True):
+    for query in zip(found.slots.tolist(), scores.tolist(), found.distances.tolist(), strict=True):
         hits = tuple(
-            Hit(rows[slot].chunk, metric.score(distance), distance)
-            for slot, distance in zip(slots, distances, strict=True)
-            if slot >= 0
+            Hit(rows[slot].chunk, score, distance) for slot, score, distance in zip(*query, strict=True) if slot >= 0
         )
         answers.append(
             Answer(

@@ -308,6 +308,8 @@ def test_a_damaged_vector_is_left_out_and_said(opened: Opened) -> None:
     assert [hit.chunk.id for hit in answer.hits] == ["c0", "c2"]
     assert not answer.complete
     assert opened.library.view.damaged == 1
+    opened.library.save_snapshot()
+    assert opened.reopen().view.damaged == 1, "a snapshot must not make it forgotten"
 
 
 def _damage_rows(opened: Opened, *texts: str) -> None:

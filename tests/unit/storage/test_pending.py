@@ -24,9 +24,16 @@ from tests.support.storage import document, library, save_vectors, stored
 DIMENSION = 512
 ROW_BYTES = DIMENSION * 4
 GROUP = 20
-SMALL = pending.SMALL_GROUP_BYTES // ROW_BYTES
+SMALL = 64
 LARGE = SMALL + 1
 LIBRARY = library(dimension=DIMENSION)
+
+
+@pytest.fixture(autouse=True)
+def limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending, "SMALL_GROUP_BYTES", SMALL * ROW_BYTES)
+    monkeypatch.setattr(pending, "MOST_VECTORS", 1_024)
+    monkeypatch.setattr(pending, "MOST_BYTES", 4 << 20)
 
 
 @pytest.fixture
