@@ -177,9 +177,19 @@ def _create(path: Path) -> None:
     fresh = path.with_name("catalog.new")
     for leftover in path.parent.glob("catalog.new*"):
         leftover.unlink()
-    create_database(fresh, CATALOG).close()
+    _move_log(create_database(fresh, CATALOG), str(fresh))
     rename(fresh, path)
     fsync_folder(path.parent)
+
+
+def _move_log(connection: apsw.Connection, what: str) -> None:
+    """Move all of the log into the database and close it: closing alone would not say that it failed to."""
+    try:
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except apsw.Error as error:
+        raise failure(error, what, connection) or error from error
+    finally:
+        abandon(connection)
 
 
 def _add_name(connection: apsw.Connection, library_id: UUID, name: str) -> None:
