@@ -122,15 +122,16 @@ class Catalog:
             raise LibraryNotFound(reference)
         return library_id
 
-    def page(self, after: str | None, limit: int) -> list[UUID]:
-        """Return at most `limit` libraries in ascending order of name, those after the name `after`."""
-        return [library_id for _, library_id in self._storage.catalog.page(after, limit)]
+    def page(self, after: str | None, limit: int) -> list[tuple[str, UUID]]:
+        """Return at most `limit` libraries with their names, in ascending order, those after the name `after`."""
+        return self._storage.catalog.page(after, limit)
 
     @contextmanager
     def renaming(self, library_id: UUID, name: str) -> Iterator[None]:
         """Hold `name` for the library while the block renames it, then free the names it does not have.
 
-        Raises `LibraryExists`. When the outcome of the block is unknown both names stay until the next start.
+        Raises `LibraryExists`. When the outcome of the block is unknown the library is asked for its name; while it
+        cannot be opened, both names stay. REQUIRES: the caller has not pinned the library.
         """
         with self._renaming:
             self._storage.catalog.reserve(library_id, name)
@@ -139,6 +140,8 @@ class Catalog:
             try:
                 yield
             except OutcomeUnknown:
+                with suppress(PergamumError):  # opening it again settles which name it has
+                    self._keep_current_name(library_id)
                 raise
             except BaseException:
                 self._keep_current_name(library_id)

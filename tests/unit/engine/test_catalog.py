@@ -185,20 +185,39 @@ def test_a_refused_renaming_keeps_the_old_name(storage: Storage) -> None:
     assert storage.catalog.names(library.id) == ["old"]
 
 
-def _rename_and_crash(catalog: Catalog, library: Library, committed: bool) -> None:
-    with catalog.renaming(library.id, "new"):
-        if committed:
-            with catalog.opened(library.id) as opened:
-                opened.write([UpdateLibrary({"name": "new"}, NOW)])
-        raise OutcomeUnknown("the power went")
+def _rename(catalog: Catalog, library: Library) -> None:
+    with catalog.opened(library.id) as opened:
+        opened.write([UpdateLibrary({"name": "new"}, NOW)])
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_renaming_of_unknown_outcome_is_settled_at_once(storage: Storage, committed: bool) -> None:
+    catalog, library = _catalog(storage), a_library("old")
+    catalog.create(library)
+
+    def rename() -> None:
+        with catalog.renaming(library.id, "new"):
+            if committed:
+                _rename(catalog, library)
+            raise OutcomeUnknown("the power went")
+
+    with pytest.raises(OutcomeUnknown):
+        rename()
+
+    kept, freed = ("new", "old") if committed else ("old", "new")
+    assert catalog.resolve(kept) == library.id
+    with pytest.raises(LibraryNotFound):
+        catalog.resolve(freed)
+    _close_libraries(catalog)
 
 
 @pytest.mark.parametrize("committed", [True, False])
 def test_a_crash_while_renaming_leaves_one_name(storage: Storage, committed: bool) -> None:
     catalog, library = _catalog(storage), a_library("old")
     catalog.create(library)
-    with pytest.raises(OutcomeUnknown):
-        _rename_and_crash(catalog, library, committed)
+    storage.catalog.reserve(library.id, "new")
+    if committed:
+        _rename(catalog, library)
     _close_libraries(catalog)
 
     restarted = _catalog(storage)
