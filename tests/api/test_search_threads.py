@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pergamum.api.search_threads import SearchThreads
+from pergamum.api.search_threads import MOST_IN_LOOP, SearchThreads
 from pergamum.domain.query import Answer
 from pergamum.errors import InvalidField, LibraryNotFound, Overloaded
 from pergamum.services.drafts import Query
@@ -111,6 +111,45 @@ def test_more_than_may_wait_are_sent_away() -> None:
         threads.close()
 
     asyncio.run(scenario())
+
+
+def test_what_arrives_in_one_turn_of_the_loop_shares_a_scan_and_each_gets_its_own_answer() -> None:
+    scans = Scans()
+    scans.go.set()
+
+    async def scenario() -> list[object]:
+        threads = SearchThreads(scans, threads=1, waiting=1)
+        asked = [threads.search_in_loop("library", query(k)) for k in (3, -1, 5)]
+        found = await asyncio.gather(*asked, threads.search_in_loop("missing", query(1)), return_exceptions=True)
+        threads.close()
+        return list(found)
+
+    first, faulty, last, missing = asyncio.run(scenario())
+
+    assert scans.seen == [[3, -1, 5]]
+    positions = [json.loads(answer)["position"] for answer in (first, last) if isinstance(answer, bytes)]
+    assert positions == [3, 5]
+    assert isinstance(faulty, InvalidField)
+    assert isinstance(missing, LibraryNotFound)
+
+
+def test_one_turn_of_the_loop_has_room_for_a_few_searches_only() -> None:
+    scans = Scans()
+    scans.go.set()
+
+    async def scenario() -> tuple[bool, bool]:
+        threads = SearchThreads(scans, threads=1, waiting=1)
+        room = []
+
+        async def ask(k: int) -> None:
+            room.append(threads.room_in_loop("library"))
+            await threads.search_in_loop("library", query(k))
+
+        await asyncio.gather(*(ask(k) for k in range(MOST_IN_LOOP + 1)))
+        threads.close()
+        return all(room[:MOST_IN_LOOP]), room[MOST_IN_LOOP]
+
+    assert asyncio.run(scenario()) == (True, False)
 
 
 def test_concurrent_searches_through_threads_answer_as_those_in_the_loop(tmp_path: Path) -> None:

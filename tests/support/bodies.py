@@ -37,6 +37,17 @@ def chunk_ids(document_id: str) -> st.SearchStrategy[str]:
     return st.sampled_from([f"{document_id}.{number}" for number in range(3)] + ["everybody's"])
 
 
+def document_ids(library: Record) -> st.SearchStrategy[str]:
+    """Ids of documents, most of them there; none that the server made, as those differ from run to run."""
+    there = [document_id for document_id in DOCUMENT_IDS if document_id in library["documents"]]
+    return st.sampled_from(there * 3 + DOCUMENT_IDS)
+
+
+def some_chunk_ids(library: Record) -> st.SearchStrategy[str]:
+    """Ids of chunks, most of them there."""
+    return st.sampled_from([*sorted(library["chunks"]) * 2, "a.0", "b/c.1", "everybody's"])
+
+
 def chunks(library: Record, dimension: int, document_id: str) -> st.SearchStrategy[Record]:
     """A chunk inside the document."""
     required = {"id": chunk_ids(document_id), "text": texts, "embedding": vectors(library, dimension)}
@@ -63,7 +74,7 @@ def chunk_batches(draw: st.DrawFn, library: Record, most: int = 3) -> list[Recor
     """Chunks with the documents they are for; no id twice."""
     dimension = draw(dimensions(library))
     batch: dict[str, Record] = {}
-    for document_id in draw(st.lists(st.sampled_from(DOCUMENT_IDS), min_size=1, max_size=most)):
+    for document_id in draw(st.lists(document_ids(library), min_size=1, max_size=most)):
         body = draw(chunks(library, dimension, document_id))
         batch[body["id"]] = {**body, "document_id": document_id}
     return list(batch.values())
@@ -92,7 +103,7 @@ document_patches = st.fixed_dictionaries(
 library_patches = st.fixed_dictionaries(
     {},
     optional={
-        "name": st.sampled_from(LIBRARY_NAMES),
+        "name": st.sampled_from([*LIBRARY_NAMES, "renamed"]),
         "description": st.none() | texts,
         "recall": st.sampled_from([0.5, 1.0]),
         "index": st.sampled_from([{"kind": "brute_force", "params": {}}, {"kind": "auto", "params": {}}]),

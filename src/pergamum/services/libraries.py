@@ -57,9 +57,9 @@ class LibraryService:
 
     def page(self, after: str | None, limit: int) -> LibraryPage:
         """Return at most `limit` libraries whose names come after `after`."""
-        ids = self._catalog.page(after, limit + 1)
+        listed = self._catalog.page(after, limit + 1)
         page = LibraryPage([], [], None)
-        for library_id in ids[:limit]:
+        for _, library_id in listed[:limit]:
             try:
                 with self._catalog.opened(library_id) as live:
                     page.items.append(live.view.state)
@@ -67,8 +67,7 @@ class LibraryService:
                 continue  # deleted since the page was read
             except Damaged:
                 page.unavailable.append(library_id)
-        more = len(ids) > limit and page.items
-        return replace(page, last=page.items[-1].library.name if more else None)
+        return replace(page, last=listed[limit - 1][0] if len(listed) > limit else None)
 
     def update(self, reference: str, changes: LibraryChanges, chunking: Mapping[str, int]) -> LibraryState:
         """Change settings; `chunking` holds those parts of it that change. Raises `LibraryExists` for a taken name."""
