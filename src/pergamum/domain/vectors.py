@@ -23,9 +23,9 @@ class Metric(StrEnum):
     DOT = "dot"
     L2 = "l2"
 
-    def score(self, distance: float) -> float:
+    def scores(self, distances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return what grows with similarity: cosine similarity, dot product, negative l2 distance."""
-        return 1.0 - distance if self is Metric.COSINE else -distance
+        return 1.0 - distances if self is Metric.COSINE else -distances
 
 
 def check_vector(vector: Vector, dimension: int | None, metric: Metric) -> None:

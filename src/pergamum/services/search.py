@@ -30,16 +30,13 @@ class SearchService:
         with self._catalog.opened(self._catalog.resolve(reference)) as live:
             return self._answer(live, query)
 
-    def search_at_once(self, reference: str, query: Query, seconds: float) -> Answer | None:
-        """Do as `search` does if it should take at most `seconds`, else return None.
-
-        None as well where it would have to wait: for the library's files, or for an embedding.
-        """
+    def takes_at_most(self, seconds: float, reference: str) -> bool:
+        """Whether a search by vector should take no longer now; never where it would wait for the library's files."""
         library_id = self._catalog.resolve(reference)
-        if query.vector is None or not self._catalog.is_open(library_id):
-            return None
+        if not self._catalog.is_open(library_id):
+            return False
         with self._catalog.opened(library_id) as live:
-            return self._answer(live, query) if live.predicted_seconds(1) <= seconds else None
+            return live.predicted_seconds(1) <= seconds
 
     def search_each(self, reference: str, queries: Sequence[Query]) -> list[Found]:
         """Return what becomes of each query, in order; those that ask for the same k share one scan."""
