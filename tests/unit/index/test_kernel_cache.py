@@ -95,6 +95,7 @@ def test_a_child_that_cannot_write_fails_and_says_so(
     tmp_path: Path, forgetful: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").touch()
+    caplog.set_level("WARNING")
 
     assert not kernel_cache._compile_in_child(tmp_path / "file")
     assert "cannot compile kernels" in caplog.text
