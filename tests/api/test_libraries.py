@@ -110,6 +110,33 @@ def test_a_patch_changes_what_it_names_and_nothing_else(client: TestClient) -> N
     assert client.get(f"/v1/libraries/{before['name']}").status_code == 404
 
 
+def test_a_put_replaces_all_that_may_change(client: TestClient) -> None:
+    library = new_library(client, dimension=2, metric="l2", description="old", recall=0.9, chunking={"size": 600})
+    before = client.get(library).json()
+    name = f"replaced {next(NUMBERS)}"
+
+    answer = client.put(library, json={"name": name, "metric": "l2", "dimension": None, "chunking": {"size": 700}})
+
+    assert answer.status_code == 200
+    after = answer.json()
+    assert after["chunking"] == {"size": 700, "overlap": 200}
+    assert (after["name"], after["description"], after["recall"], after["version"]) == (name, None, 0.95, 2)
+    kept = ("id", "metric", "dimension", "embedding_model", "created_at")
+    assert [after[field] for field in kept] == [before[field] for field in kept]
+    assert client.get(f"/v1/libraries/{name}").json() == after
+
+
+@pytest.mark.parametrize("fields", [{"metric": "dot"}, {"dimension": 3}, {"embedding_model": "local"}])
+def test_a_put_cannot_change_what_never_changes(client: TestClient, fields: dict[str, Any]) -> None:
+    library = new_library(client, dimension=2, description="old")
+    before = client.get(library).json()
+
+    assert_problem(client.put(library, json={"name": "new name", **fields}), 422, "invalid-field")
+    assert_problem(client.put(f"/v1/libraries/{uuid4()}", json={"name": "new name"}), 404, "library-not-found")
+
+    assert client.get(library).json() == before
+
+
 def test_an_empty_patch_changes_nothing(client: TestClient, library: str) -> None:
     before = client.get(library).json()
 

@@ -12,6 +12,8 @@ from pergamum.wire.libraries import IndexSpecIn, LibraryIn, LibraryPatch
 from pergamum.wire.search import SearchIn
 
 DEFAULT_MODEL = "local"
+FIXED = ("metric", "dimension", "embedding_model")
+"""The settings of a library that never change."""
 
 
 def library_draft(body: LibraryIn) -> LibraryDraft:
@@ -42,6 +44,16 @@ def library_changes(body: LibraryPatch) -> tuple[LibraryChanges, dict[str, int]]
     if "recall" in given:
         changes["recall"] = body.recall
     return changes, body.chunking.model_dump(exclude_unset=True)
+
+
+def library_replacement(body: LibraryIn) -> tuple[LibraryChanges, dict[str, object]]:
+    """Return the settings that replace all that may change, and what was said of those that may not."""
+    draft = library_draft(body)
+    changes = LibraryChanges(
+        name=draft.name, description=draft.description, index=draft.index, recall=draft.recall, chunking=draft.chunking
+    )
+    said = body.model_fields_set - ({"dimension"} if body.dimension is None else set())
+    return changes, {name: getattr(body, name) for name in FIXED if name in said}
 
 
 def index_spec(body: IndexSpecIn) -> IndexSpec:

@@ -8,7 +8,7 @@ from pergamum.api.bodies import JsonBody, parsed
 from pergamum.api.contract import answers
 from pergamum.api.cursors import cursor_after, read_cursor
 from pergamum.api.dependencies import LibrariesDep, PageDep
-from pergamum.api.drafts import library_changes, library_draft
+from pergamum.api.drafts import library_changes, library_draft, library_replacement
 from pergamum.api.paths import LibraryReference
 from pergamum.errors import LibraryExists, LibraryNotFound
 from pergamum.wire.libraries import LibraryIn, LibraryList, LibraryOut, LibraryPatch
@@ -37,6 +37,16 @@ def list_libraries(libraries: LibrariesDep, page: PageDep) -> Response:
 def get_library(library: LibraryReference, libraries: LibrariesDep) -> Response:
     """Return a library and how much it holds."""
     return respond(library_out(libraries.get(library)))
+
+
+@router.put(
+    "/{library}",
+    **answers(LibraryOut, takes=LibraryIn, refuses=[LibraryNotFound, LibraryExists], writes=True),
+)
+def replace_library(library: LibraryReference, raw: JsonBody, libraries: LibrariesDep) -> Response:
+    """Replace the settings of a library; one left out gets its default. What never changes may be left out."""
+    state = libraries.replace(library, *library_replacement(parsed(LibraryIn, raw)))
+    return respond(library_out(state), position=state.position)
 
 
 @router.patch(

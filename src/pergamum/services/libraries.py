@@ -71,21 +71,34 @@ class LibraryService:
 
     def update(self, reference: str, changes: LibraryChanges, chunking: Mapping[str, int]) -> LibraryState:
         """Change settings; `chunking` holds those parts of it that change. Raises `LibraryExists` for a taken name."""
-        library_id = self._catalog.resolve(reference)
-        before = self.get(str(library_id))
+        before = self.get(reference)
         if chunking:
             changes = {**changes, "chunking": _rechunked(before.library.chunking, chunking)}
-        if not changes:
-            return before
-        name = changes.get("name", before.library.name)
-        if name == before.library.name:
-            return self._submit(library_id, changes)
-        with self._catalog.renaming(library_id, name):
-            return self._submit(library_id, changes)
+        return self._change(before, changes) if changes else before
+
+    def replace(self, reference: str, changes: LibraryChanges, fixed: Mapping[str, object]) -> LibraryState:
+        """Change all settings that may change; `fixed` names others, which must be as they are.
+
+        Raises `LibraryNotFound`, `LibraryExists`, and `InvalidField` for what never changes.
+        """
+        before = self.get(reference)
+        for name, value in fixed.items():
+            current = getattr(before.library, name)
+            if value != current:
+                raise InvalidField(name, f"never changes; it is {current}")
+        return self._change(before, changes)
 
     def delete(self, reference: str) -> int:
         """Delete the library with all it holds; return the position of the deletion."""
         return self._catalog.delete(self._catalog.resolve(reference))
+
+    def _change(self, before: LibraryState, changes: LibraryChanges) -> LibraryState:
+        library = before.library
+        name = changes.get("name", library.name)
+        if name == library.name:
+            return self._submit(library.id, changes)
+        with self._catalog.renaming(library.id, name):
+            return self._submit(library.id, changes)
 
     def _submit(self, library_id: UUID, changes: LibraryChanges) -> LibraryState:
         outcome = self._journal.submit(library_id, UpdateLibrary(changes, datetime.now(UTC)))
