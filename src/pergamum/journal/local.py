@@ -81,9 +81,13 @@ class LocalJournal:
         return ticket
 
     def _drain(self, library_id: UUID) -> None:
-        """Settle one group after another until nothing waits for the library."""
+        """Settle one group, then go on behind the other libraries that wait for a thread, until nothing waits here."""
         while group := self._next_group(library_id):
             self._settle(library_id, group)
+            with self._lock:
+                if not self._closed:
+                    self._writers.submit(self._drain, library_id)
+                    return
 
     def _next_group(self, library_id: UUID) -> list[_Ticket]:
         with self._lock:

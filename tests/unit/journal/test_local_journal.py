@@ -220,3 +220,32 @@ def test_libraries_do_not_wait_for_each_other(node: Node, monkeypatch: pytest.Mo
         go.set()
 
     assert quick.position == slow.result().position == 1
+
+
+def test_a_busy_library_does_not_keep_others_from_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = Node(tmp_path, Limits(writers=1, waiting=100, group=1))
+    other = a_library("other")
+    node.catalog.create(other)
+    go, order = threading.Event(), list[UUID]()
+    settle = node.journal._settle
+
+    def noted(library_id: UUID, group: object) -> None:
+        go.wait()
+        order.append(library_id)
+        settle(library_id, group)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(node.journal, "_settle", noted)
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(node.submit, put("first"))
+        while not node.journal._queues or node.journal._waiting:
+            threading.Event().wait(0.001)
+        busy = [pool.submit(node.submit, put(f"d{n}")) for n in range(2)]
+        _wait_until_waiting(node, 2)
+        quick = pool.submit(node.journal.submit, other.id, put("quick"))
+        _wait_until_waiting(node, 3)
+        go.set()
+        positions = [each.result().position for each in (first, *busy, quick)]
+
+    assert order == [node.library.id, other.id, node.library.id, node.library.id]
+    assert sorted(positions) == [1, 1, 2, 3]
+    node.close()
