@@ -1,8 +1,8 @@
 """One call fails: nothing acknowledged is lost, nothing is halved, and after a failed sync nothing is believed.
 
-Every sync and every change of a name of a 200-command script fails here, and a share of the writes, the actions (EIO,
-ENOSPC, a short write, a short write on a disk that is then full) taking turns. `scripts/fault-sweep` makes every call
-fail with every action.
+Every write, every sync and every change of a name of a 200-command script fails here, the actions (EIO, ENOSPC, a
+short write, a short write on a disk that is then full) taking turns. `scripts/fault-sweep` makes every call fail with
+every action.
 """
 
 import os
@@ -17,9 +17,10 @@ STRIDE = int(os.environ.get("PERGAMUM_FAULT_STRIDE", "1"))
 pytestmark = pytest.mark.xdist_group("crash")
 
 
-@pytest.mark.parametrize(("call", "stride"), [(Call.SYNC, 1), (Call.WRITE, 6), (Call.NAME, 2)])
-def test_a_failing_call_costs_nothing_acknowledged(call: Call, stride: int) -> None:
-    figures = sweep(Plan("engine", stride=stride * STRIDE, cut=2, calls=(call,)))
+@pytest.mark.parametrize("call", [Call.SYNC, Call.WRITE, Call.NAME])
+def test_a_failing_call_costs_nothing_acknowledged(call: Call) -> None:
+    figures = sweep(Plan("engine", stride=STRIDE, cut=2, calls=(call,)))
 
-    assert figures.trials >= figures.points // (stride * STRIDE)
+    # Each process counts the calls itself, and threads make a few more or fewer of them from run to run.
+    assert figures.trials >= 0.98 * (figures.points // STRIDE)
     assert figures.broken == []
