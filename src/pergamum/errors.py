@@ -250,6 +250,13 @@ class NewerFormat(Damaged):
         super().__init__(what, f"format {found} is newer than {supported}, the newest this release reads")
 
 
+class Cancelled(PergamumError):
+    """Long work was given up because nobody wants its result any more."""
+
+    def __init__(self) -> None:
+        super().__init__("the operation was cancelled")
+
+
 class CannotStart(PergamumError):
     """The server refuses to start."""
 

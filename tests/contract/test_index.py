@@ -215,7 +215,7 @@ def test_a_saved_index_answers_the_same_and_goes_on_growing(
     index.extended(hard_vectors("normal", 5, 2, 8))
 
     index.save(tmp_path)
-    loaded = factory.load("brute_force", tmp_path).extended(vectors[count:])
+    loaded = BruteForceIndex.load(tmp_path).extended(vectors[count:])
 
     with using(body):
         found = loaded.search(vectors[:2], 5, vectors, ALL)
@@ -264,13 +264,12 @@ def test_memory_follows_what_is_stored() -> None:
 
 
 def test_kinds_are_checked_by_name() -> None:
-    assert factory.empty("auto", 3, Metric.DOT).count == 0
+    factory.check("brute_force", {}, Metric.DOT)
 
-    factory.check("brute_force", {})
     with pytest.raises(InvalidField, match="no index kind 'magic'"):
-        factory.empty("magic", 3, Metric.DOT)
+        factory.check("magic", {}, Metric.DOT)
     with pytest.raises(InvalidField, match="takes no parameters"):
-        factory.check("auto", {"ef": 3})
+        factory.check("auto", {"ef": 3}, Metric.DOT)
 
 
 @compiled_only

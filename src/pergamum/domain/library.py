@@ -15,6 +15,9 @@ class IndexKind(StrEnum):
 
     AUTO = "auto"
     BRUTE_FORCE = "brute_force"
+    KD_TREE = "kd_tree"
+    LSH = "lsh"
+    HNSW = "hnsw"
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,10 +39,10 @@ def test_an_index_answers_without_numba() -> None:
 import sys
 import numpy as np
 from pergamum.domain.vectors import Metric
-from pergamum.index import factory
+from pergamum.index.layered import LayeredIndex
 from pergamum.index.mask import SlotMask
 vectors = np.eye(3, dtype=np.float32)
-print(factory.empty("auto", 3, Metric.L2).extended(vectors).search(vectors[2:], 1, vectors, SlotMask()).slots[0, 0])
+print(LayeredIndex.empty(3, Metric.L2).extended(vectors).search(vectors[2:], 1, vectors, SlotMask()).slots[0, 0])
 print("numba" in sys.modules)
 """
     assert _run(script).split() == ["2", "False"]

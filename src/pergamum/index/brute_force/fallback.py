@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pergamum.domain.vectors import Matrix, Metric
-from pergamum.index.base import Neighbours
+from pergamum.index.base import Neighbours, padded
 from pergamum.index.brute_force.work import Doubles, Longs
 from pergamum.index.distance import distances
 from pergamum.index.mask import BLOCK_SLOTS, SlotMask
@@ -19,10 +19,15 @@ from pergamum.index.quantize import ROUNDING
 _CHUNK = 1 << 19
 
 
-def search(metric: Metric, queries: Matrix, k: int, vectors: Matrix, live: SlotMask) -> Neighbours:
-    """Return the k nearest live rows of `vectors` (n, d). O(m * n * d) time, O(m * k + chunk) memory."""
+def search(
+    metric: Metric, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, begin: int = 0
+) -> Neighbours:
+    """Return the k nearest allowed rows of `vectors` (n, d) from row `begin` on.
+
+    O(m * n * d) time, O(m * k + chunk) memory.
+    """
     found = [_Nearest(k) for _ in queries]
-    for slots in _chunks(len(vectors), vectors.shape[1], live):
+    for slots in _chunks(range(begin, len(vectors)), vectors.shape[1], allowed):
         rows = vectors[slots]
         low, high = _bounds(metric, queries.astype(np.float64), rows.astype(np.float64))
         for i, nearest in enumerate(found):
@@ -32,7 +37,15 @@ def search(metric: Metric, queries: Matrix, k: int, vectors: Matrix, live: SlotM
         np.array([nearest.padded_slots() for nearest in found]).reshape(-1, k),
         np.array([nearest.padded_distances() for nearest in found]).reshape(-1, k),
         sum(nearest.verified for nearest in found),
+        (len(vectors) - begin) * len(queries),
     )
+
+
+def padded_search(
+    metric: Metric, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, begin: int = 0
+) -> Neighbours:
+    """Do as `search` does for any k: columns for which there is nothing hold slot -1, distance inf."""
+    return padded(search(metric, queries, min(k, len(vectors) - begin), vectors, allowed, begin), k)
 
 
 class _Nearest:
@@ -62,16 +75,16 @@ class _Nearest:
         return np.pad(self._distances, (0, self._k - len(self._distances)), constant_values=np.inf)
 
 
-def _chunks(count: int, dimension: int, live: SlotMask) -> Iterator[Longs]:
-    """Yield the live slots below `count` in order, a few thousand at a time, never across two blocks."""
+def _chunks(slots: range, dimension: int, allowed: SlotMask) -> Iterator[Longs]:
+    """Yield the allowed ones of `slots` in order, a few thousand at a time, never across two blocks."""
     size = min(BLOCK_SLOTS, max(64, _CHUNK // dimension))
-    for block in range(-(-count // BLOCK_SLOTS)):
-        flags, first = live.block(block), block * BLOCK_SLOTS
-        for start in range(first, min(first + BLOCK_SLOTS, count), size):
-            stop = min(start + size, first + BLOCK_SLOTS, count)
-            slots = start + np.flatnonzero(flags[start - first : stop - first])
-            if len(slots):
-                yield slots
+    for block in range(slots.start // BLOCK_SLOTS, -(-slots.stop // BLOCK_SLOTS)):
+        flags, first = allowed.block(block), block * BLOCK_SLOTS
+        for start in range(max(first, slots.start), min(first + BLOCK_SLOTS, slots.stop), size):
+            stop = min(start + size, first + BLOCK_SLOTS, slots.stop)
+            chosen = start + np.flatnonzero(flags[start - first : stop - first])
+            if len(chosen):
+                yield chosen
 
 
 def _bounds(metric: Metric, queries: Doubles, rows: Doubles) -> tuple[Doubles, Doubles]:

@@ -19,12 +19,13 @@ import numpy as np
 
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index import kernel_cache
-from pergamum.index.base import Neighbours
+from pergamum.index.base import Neighbours, padded
 from pergamum.index.brute_force import fallback, snapshot
 from pergamum.index.brute_force.blocks import Block, reserve, touched_bytes, used_slots, write
 from pergamum.index.brute_force.work import READ, Work
 from pergamum.index.mask import BLOCK_SLOTS, SlotMask
-from pergamum.index.quantize import TERMS, QueryCodes, encode, padded
+from pergamum.index.quantize import TERMS, QueryCodes, encode
+from pergamum.index.quantize import padded as padded_dimension
 
 _ENCODED_AT_ONCE = 8192
 _QUERIES_AT_ONCE = 64
@@ -33,17 +34,23 @@ _METRICS = list(Metric)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BruteForceIndex:
-    """An exact `VectorIndex` over `count` slots. Invariant: `blocks` hold the codes of exactly those slots."""
+    """An exact `GrowingIndex` over the slots [first, count).
+
+    Invariant: `blocks` hold the codes of exactly those slots, in their usual places; blocks that lie wholly below
+    `first` are reserved and never touched, so they take no memory.
+    """
 
     dimension: int
     metric: Metric
     count: int
     blocks: tuple[Block, ...]
+    first: int = 0
 
     @classmethod
-    def empty(cls, dimension: int, metric: Metric) -> Self:
-        """Return the index of no vectors."""
-        return cls(dimension, metric, 0, ())
+    def empty(cls, dimension: int, metric: Metric, first: int = 0) -> Self:
+        """Return the index of no vectors, whose next one will have the slot `first`."""
+        blocks = tuple(reserve(dimension) for _ in range(-(-first // BLOCK_SLOTS)))
+        return cls(dimension, metric, first, blocks, first)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -53,10 +60,12 @@ class BruteForceIndex:
     @property
     def memory_bytes(self) -> int:
         """Anonymous memory held, in bytes."""
-        return sum(touched_bytes(self.dimension, used) for used in used_slots(self.count))
+        return sum(touched_bytes(self.dimension, used) for used in used_slots(self.count)) - sum(
+            touched_bytes(self.dimension, used) for used in used_slots(self.first)
+        )
 
     def extended(self, vectors: Matrix) -> Self:
-        """Return an index that covers `vectors` too; see `VectorIndex.extended`."""
+        """Return an index that covers `vectors` too; see `GrowingIndex.extended`."""
         blocks, count, done = list(self.blocks), self.count, 0
         while done < len(vectors):
             number, first = divmod(count + done, BLOCK_SLOTS)
@@ -67,37 +76,40 @@ class BruteForceIndex:
             done += len(part)
         return replace(self, count=count + done, blocks=tuple(blocks))
 
-    def search(self, queries: Matrix, k: int, vectors: Matrix, live: SlotMask) -> Neighbours:
-        """Return for each query the k nearest live slots; see `VectorIndex.search`."""
-        wanted = min(k, self.count)
-        if wanted == 0 or not len(queries):
-            return _padded(Neighbours(np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0))), k)
+    def search(self, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, begin: int = 0) -> Neighbours:
+        """Return for each query the k nearest allowed slots; see `GrowingIndex.search`."""
+        begin = max(begin, self.first)
+        wanted = min(k, self.count - begin)
+        if wanted <= 0 or not len(queries):
+            return padded(Neighbours(np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0))), k)
         queries = np.ascontiguousarray(queries, dtype=np.float32)
         if not kernel_cache.ready():
-            return _padded(fallback.search(self.metric, queries, wanted, vectors[: self.count], live), k)
+            return fallback.padded_search(self.metric, queries, k, vectors[: self.count], allowed, begin)
         rows = _readonly(np.asarray(vectors))
         parts = [
-            self._scan(queries[start : start + _QUERIES_AT_ONCE], wanted, rows, live)
+            self._scan(queries[start : start + _QUERIES_AT_ONCE], wanted, rows, allowed, begin)
             for start in range(0, len(queries), _QUERIES_AT_ONCE)
         ]
-        return _padded(_joined(parts), k)
+        return padded(_joined(parts, (self.count - begin) * len(queries)), k)
 
     def save(self, folder: Path) -> None:
         """Write the index into `folder`; see docs/formats/brute-force-index.md."""
         snapshot.write(folder, self.dimension, self.metric, self.count, self.blocks)
 
-    def _scan(self, queries: Matrix, k: int, vectors: Matrix, live: SlotMask) -> Work:
+    def _scan(self, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, begin: int) -> Work:
         """Search by the kernels."""
         from pergamum.index.brute_force import kernels  # noqa: PLC0415  # numba: loaded before `ready` says so
         from pergamum.index.quantize_kernels import encode_queries  # noqa: PLC0415
 
         work, metric = Work.begin(len(queries), k), _METRICS.index(self.metric)
-        digits = np.zeros((len(queries), 2, padded(self.dimension)), dtype=np.int8)
+        digits = np.zeros((len(queries), 2, padded_dimension(self.dimension)), dtype=np.int8)
         codes = QueryCodes(_readonly(queries), digits, np.empty((len(queries), TERMS)))
         encode_queries(codes.raw, self.metric is Metric.COSINE, digits, codes.terms)
         for number, used in enumerate(used_slots(self.count)):
-            first, flags = number * BLOCK_SLOTS, live.block(number)
-            kernels.scan(self.blocks[number], flags, first, used, metric, kernels.BODY, vectors, codes, work)
+            first, flags = number * BLOCK_SLOTS, allowed.block(number)
+            span = (first, max(0, begin - first), used)
+            if span[1] < used:
+                kernels.scan(self.blocks[number], flags, span, metric, kernels.BODY, vectors, codes, work)
         kernels.finish(metric, vectors, codes, work)
         return work
 
@@ -109,22 +121,10 @@ def _readonly(matrix: Matrix) -> Matrix:
     return view
 
 
-def _joined(parts: list[Work]) -> Neighbours:
+def _joined(parts: list[Work], scored: int) -> Neighbours:
     """Return the results of searches one below the other."""
     verified = sum(int(work.sizes[:, READ].sum()) for work in parts)
     if len(parts) == 1:
-        return Neighbours(parts[0].slots, parts[0].distances, verified)
+        return Neighbours(parts[0].slots, parts[0].distances, verified, scored)
     slots, distances = (np.concatenate(part) for part in zip(*((w.slots, w.distances) for w in parts), strict=True))
-    return Neighbours(slots, distances, verified)
-
-
-def _padded(found: Neighbours, k: int) -> Neighbours:
-    """Return `found` with k columns: slot -1, distance inf where there is nothing."""
-    missing = ((0, 0), (0, k - found.slots.shape[1]))
-    if not missing[1][1]:
-        return found
-    return Neighbours(
-        np.pad(found.slots, missing, constant_values=-1),
-        np.pad(found.distances, missing, constant_values=np.inf),
-        found.verified,
-    )
+    return Neighbours(slots, distances, verified, scored)

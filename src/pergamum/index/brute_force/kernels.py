@@ -49,6 +49,7 @@ _QUERIES = named(QueryCodes, array(_F4, 2, readonly=True), _DIGITS, array(F8, 2)
 _MATRIX = array(_F4, 2, readonly=True)
 _FLAGS = array(FLAG, 1, readonly=True)
 _SUMS, _BOUNDS, _FLOATS, _TERMS = array(_I4, 2), array(F8, 2), array(_F4, 1), array(F8, 2)
+_SPAN = types.UniTuple(I8, 3)
 _WORK = named(Work, *[array(F8, 2), array(I8, 2)] * 3, array(I8, 2), array(_I4, 2), array(F8, 2), array(F8, 1))
 
 
@@ -168,14 +169,16 @@ def settle(row: int, metric: int, vectors: Matrix, queries: QueryCodes, work: Wo
     work.sizes[row, WAITING] = 0
 
 
-@kernel(types.void, I8, I8, I8, I8, _FLAGS, _WORK)
-def collect(row: int, first: int, start: int, stop: int, live: Flags, work: Work) -> None:
-    """Make candidates of the live slots in [start, stop) of a block that the limit of query `row` does not rule out.
+@kernel(types.void, I8, I8, I8, I8, _FLAGS, I8, _WORK)
+def collect(row: int, first: int, start: int, stop: int, allowed: Flags, begin: int, work: Work) -> None:
+    """Make candidates of the allowed slots in [start, stop) that the limit of query `row` does not rule out.
 
-    `first` is the block's first slot, `start` that of a group whose bounds are in `work`. O(64 + collected * log k).
+    Those below `begin` are left out.
+
+    `first` is the block's first slot; the bounds in `work` are those of the group at `start`. O(64 + collected * log k).
     """
-    for lane in range(stop - start):
-        if work.bounds[0, lane] > work.limits[row] or not live[start + lane]:
+    for lane in range(max(begin - start, 0), stop - start):
+        if work.bounds[0, lane] > work.limits[row] or not allowed[start + lane]:
             continue
         slot, size = first + start + lane, work.sizes[row, WAITING]
         work.floors[row, size], work.waiting[row, size] = -work.bounds[0, lane], slot
@@ -187,38 +190,38 @@ def collect(row: int, first: int, start: int, stop: int, live: Flags, work: Work
 
 
 @kernel(FLAG, _FLAGS, I8, I8, inline=True)
-def none_live(live: Flags, start: int, stop: int) -> bool:
-    """Whether no slot of [start, stop) is live. O(stop - start)."""
-    alive = False
+def none_allowed(allowed: Flags, start: int, stop: int) -> bool:
+    """Whether no slot of [start, stop) is allowed. O(stop - start)."""
+    any_allowed = False
     for slot in range(start, stop):
-        alive |= live[slot]
-    return not alive
+        any_allowed |= allowed[slot]
+    return not any_allowed
 
 
-@kernel(types.void, _BLOCK, _FLAGS, I8, I8, I8, I8, _MATRIX, _QUERIES, _WORK)
+@kernel(types.void, _BLOCK, _FLAGS, _SPAN, I8, I8, _MATRIX, _QUERIES, _WORK)
 def scan(
     block: Block,
-    live: Flags,
-    first: int,
-    used: int,
+    allowed: Flags,
+    span: tuple[int, int, int],
     metric: int,
     body: int,
     vectors: Matrix,
     queries: QueryCodes,
     work: Work,
 ) -> None:
-    """Take the first `used` slots of one block into account for every query; slot `first` is the block's first.
+    """Take the slots [begin, used) of one block into account for every query; slot `first` is the block's first.
 
     Source   the bound is Cauchy-Schwarz over what 8-bit codes lose; see `quantize.py`.
-    Shapes   live (65536,) flags | vectors (n, d) f4 | queries of m | work of m rows.
+    Shapes   allowed (65536,) flags | span (first, begin, used) | vectors (n, d) f4 | queries of m | work of m rows.
     Cost     O(m * used * d) byte multiplications and O(verified * d) float64 ones; a group of codes stays in the first
              cache for all m queries. O(1) memory. No array is cut in the loop: numba counts references with atomics.
     """
     codes, scales, errors = block.codes, block.scales, block.errors
     digits, terms, limits, sums, bounds = queries.digits, queries.terms, work.limits, work.sums, work.bounds
-    for start in range(0, used, GROUP):
+    first, begin, used = span
+    for start in range(begin - begin % GROUP, used, GROUP):
         stop = min(start + GROUP, used)
-        if none_live(live, start, stop):
+        if none_allowed(allowed, max(start, begin), stop):
             continue
         for row in range(len(limits)):
             if body == VNNI:
@@ -235,7 +238,7 @@ def scan(
                 bound_products(sums, scales, errors, start, terms, row, bounds)
             if work.sizes[row, WAITING] > CANDIDATES - GROUP:
                 settle(row, metric, vectors, queries, work)
-            collect(row, first, start, stop, live, work)
+            collect(row, first, start, stop, allowed, begin, work)
 
 
 @kernel(types.void, I8, _MATRIX, _QUERIES, _WORK)
