@@ -15,6 +15,8 @@ from pergamum.api.limits import Limits as RequestLimits
 from pergamum.api.logs import configure_logs
 from pergamum.api.observability import Metrics
 from pergamum.embedding.factory import Embedders
+from pergamum.engine.auto import Rule
+from pergamum.engine.builds import Builds, Options
 from pergamum.engine.catalog import Catalog
 from pergamum.errors import CannotStart
 from pergamum.index import kernel_cache
@@ -73,8 +75,8 @@ def _services(core: "Core", embedders: Embedders, max_k: int, metrics: Metrics) 
         chunks=chunks,
         imports=ImportService(catalog, documents, chunks),
         search=SearchService(catalog, composer, max_k, metrics.search),
-        index=IndexService(catalog, journal),
-        operations=OperationService(catalog),
+        index=IndexService(catalog, journal, core.builds),
+        operations=OperationService(catalog, journal, core.builds),
         system=SystemService(catalog),
     )
 
@@ -98,12 +100,14 @@ class Core:
 
     catalog: Catalog
     journal: Journal
+    builds: Builds
     background: ThreadPoolExecutor
 
     def close(self) -> None:
-        """Settle the writes that wait, finish background jobs, close every library, free the data folder."""
+        """Settle the writes that wait, stop background jobs, close every library, free the data folder."""
         self.journal.close()
-        self.background.shutdown(wait=True)
+        self.builds.close()
+        self.background.shutdown(wait=True, cancel_futures=True)
         self.catalog.close()
 
 
@@ -118,7 +122,11 @@ def build_core(settings: Settings, observe_flush: Callable[[float], None] | None
         raise
     background = ThreadPoolExecutor(settings.background_threads, thread_name_prefix="background")
     limits = Limits(settings.write_threads, settings.max_waiting_writes, settings.max_group_commands)
-    return Core(catalog, LocalJournal(catalog, background, limits), background)
+    rule = Rule(settings.auto_index_chunks, settings.auto_index_times)
+    builds = Builds(catalog, background, Options(settings.build_threads, rule))
+    core = Core(catalog, LocalJournal(catalog, builds.look_after, limits), builds, background)
+    builds.resume()
+    return core
 
 
 def _allow_descriptors(settings: Settings) -> None:

@@ -8,8 +8,9 @@ PergamumError
 │  ├─ DimensionMismatch, NotFinite, ZeroVector
 │  ├─ EmbeddingRequired       text, but the library has no model to embed it
 │  ├─ UnknownModel
+│  └─ NothingToMeasure        a preflight of a library without vectors
 ├─ NotFound                   LibraryNotFound, DocumentNotFound, ChunkNotFound, OperationNotFound
-├─ Conflict                   LibraryExists, DocumentExists, ChunkExists, ChunkOwnedElsewhere
+├─ Conflict                   LibraryExists, DocumentExists, ChunkExists, ChunkOwnedElsewhere, OperationEnded
 ├─ TooLarge                   the body is over the configured limit
 ├─ UnsupportedMediaType       neither JSON nor NDJSON
 ├─ Unavailable                try again later
@@ -110,6 +111,13 @@ class UnknownModel(Invalid):
         super().__init__(f"no embedding model {model!r}; available: {available}", model=model, available=available)
 
 
+class NothingToMeasure(Invalid):
+    """The library holds no vectors yet, so nothing can be predicted of an index over them."""
+
+    def __init__(self) -> None:
+        super().__init__("the library holds no vectors yet, so nothing can be predicted of an index over them")
+
+
 class NotFound(PergamumError):
     """Nothing is stored under this name or id."""
 
@@ -174,6 +182,13 @@ class ChunkOwnedElsewhere(Conflict):
         super().__init__(
             f"chunk {chunk_id!r} belongs to document {document_id!r}", chunk_id=chunk_id, document_id=document_id
         )
+
+
+class OperationEnded(Conflict):
+    """The operation has ended, so it cannot be cancelled."""
+
+    def __init__(self, operation_id: str, status: str) -> None:
+        super().__init__(f"operation {operation_id!r} has {status}", operation_id=operation_id, operation_status=status)
 
 
 class TooLarge(PergamumError):

@@ -21,7 +21,17 @@ class Settings(BaseSettings):
     search_threads: int = Field(2, ge=1, le=256, description="Long searches that may run at the same time.")
     write_threads: int = Field(4, ge=1, le=256, description="Libraries that may be written at the same time.")
     background_threads: int = Field(1, ge=1, le=64, description="Background jobs that may run at the same time.")
+    build_threads: int = Field(2, ge=1, le=64, description="Threads one index build may use.")
+    auto_index_chunks: int = Field(
+        10_000, ge=1, description="Chunks below which an index of kind `auto` always searches exactly."
+    )
+    auto_index_times: float = Field(
+        3.0, ge=0, le=1_000, description="How many times slower exact search has to be before `auto` builds a graph."
+    )
     request_threads: int = Field(64, ge=1, le=1024, description="Requests other than searches that may run at once.")
+    live_recall_share: float = Field(
+        0.01, ge=0, le=1, description="Share of searches that are answered exactly as well, in the background; 0: none."
+    )
     inline_search_ms: float = Field(2.0, ge=0, le=100, description="Searches predicted to be shorter run at once.")
 
     max_open_libraries: int = Field(128, ge=1, le=10_000, description="Libraries held open; idle ones are closed.")

@@ -1,6 +1,7 @@
 """From what the services return to the wire, and to bytes. Only fields that are set are written."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Final, TypeVar, cast
 
 from pydantic import BaseModel
@@ -11,14 +12,12 @@ from pergamum.domain.commands import Outcome
 from pergamum.domain.document import Document
 from pergamum.domain.json import JsonObject
 from pergamum.domain.operation import Operation
-from pergamum.domain.query import Answer, Hit
+from pergamum.domain.query import Answer, Explanation, Hit
 from pergamum.domain.vectors import Vector
-from pergamum.engine.live_library import IndexStatus
 from pergamum.storage.base import LibraryState
 from pergamum.wire.chunks import ChunkBatchOut, ChunkOut, ChunkWritten
 from pergamum.wire.common import to_base64
 from pergamum.wire.documents import DocumentBatchOut, DocumentOut, DocumentWritten
-from pergamum.wire.index import IndexOut
 from pergamum.wire.libraries import ChunkingOut, IndexSpecOut, LibraryOut
 from pergamum.wire.operations import OperationOut
 
@@ -148,12 +147,36 @@ def search_out(answer: Answer) -> JsonObject:
 
     Plain objects: eleven models would cost as much as fetching the rows of the hits.
     """
-    return {
+    body: JsonObject = {
         "hits": [_hit_out(hit) for hit in answer.hits],
         "exact": answer.exact,
         "expected_recall": answer.expected_recall,
         "complete": answer.complete,
         "position": answer.position,
+    }
+    if answer.explanation is not None:
+        body["explain"] = _explain_out(answer.explanation)
+    return body
+
+
+def _explain_out(told: Explanation) -> JsonObject:
+    return {
+        "plan": {
+            "strategy": told.strategy,
+            "effort": told.effort,
+            "predicted_seconds": told.predicted_seconds,
+            "expected_recall": told.expected_recall,
+        },
+        "refused": [asdict(plan) for plan in told.refused],
+        "actual": {
+            "queries": told.queries,
+            "seconds": told.seconds,
+            "scored": told.scored,
+            "verified": told.verified,
+            "rescanned": told.rescanned,
+        },
+        "selectivity": {"predicted": told.predicted_selectivity, "actual": told.selectivity},
+        "stages": {**told.stages},
     }
 
 
@@ -169,23 +192,6 @@ def _hit_out(hit: Hit) -> JsonObject:
     }
 
 
-def index_out(status: IndexStatus) -> IndexOut:
-    """Return what there is to know of an index."""
-    return made(
-        IndexOut,
-        kind=status.spec.kind.value,
-        params=status.spec.params,
-        active=status.spec.active.value,
-        slots=status.slots,
-        dead_slots=status.dead_slots,
-        damaged=status.damaged,
-        tail=status.tail,
-        memory_bytes=status.memory_bytes,
-        mapped_bytes=status.mapped_bytes,
-        disk_bytes=status.disk_bytes,
-    )
-
-
 def operation_out(operation: Operation) -> OperationOut:
     """Return how far long work is."""
     return made(
@@ -195,6 +201,7 @@ def operation_out(operation: Operation) -> OperationOut:
         library_id=operation.library_id,
         status=operation.status,
         progress=operation.progress,
+        seconds_left=operation.seconds_left,
         result=operation.result,
         error=operation.error,
         created_at=operation.created_at,

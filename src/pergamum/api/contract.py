@@ -19,7 +19,7 @@ REF: Final = "#/components/schemas/{model}"
 REQUESTS: Final[tuple[type[BaseModel], ...]] = (
     libraries.LibraryIn,
     libraries.LibraryPatch,
-    libraries.IndexSpecIn,
+    index.IndexIn,
     documents.DocumentIn,
     documents.DocumentPatch,
     documents.DocumentBatchIn,
@@ -41,6 +41,7 @@ ANSWERS: Final[tuple[type[BaseModel], ...]] = (
     search.SearchOut,
     search.SearchBatchOut,
     index.IndexOut,
+    index.PreflightOut,
     operations.OperationOut,
     problems.ImportOut,
     problems.Problem,
@@ -64,13 +65,15 @@ def answers(
 ) -> dict[str, Any]:
     """Return the arguments of a route that describe it.
 
-    `models` is what a success holds, nothing for no content; `also` is a second status of success; `takes` is the
+    `models` is what a success holds, nothing for no content; `also` is a second status of success, which holds the
+    last of `models`; `takes` is the
     model of the body, or NDJSON's media type; `refuses` are errors it is known for; `writes`: a position is answered.
     """
     kinds = [*refuses, *(ANY_BODY if takes is not None else ()), *(ANY_WRITE if writes else ())]
     responses: dict[int | str, dict[str, Any]] = {"default": _problem("Any other error")}
-    for code in filter(None, (status, also)):
-        responses[code] = _success(models[0] if models else None, writes)
+    if also is not None:
+        responses[also] = _success(models[-1] if models else None, writes and len(models) < 2)
+    responses[status] = _success(models[0] if models else None, writes)
     responses |= {status_of(kind): _problem(title_of(kind)) for kind in kinds}
     responses[422] = _problem(title_of(errors.Invalid))
     if takes is not None:

@@ -130,7 +130,7 @@ def chunk_changes(body: ChunkPatch) -> ChunkChanges:
 
 def query(body: SearchIn) -> Query:
     """Return what to look for."""
-    return Query(vector=body.vector, text=body.text, k=body.k)
+    return Query(vector=body.vector, text=body.text, k=body.k, recall=body.recall, explain=body.explain)
 
 
 def queries(bodies: Iterable[SearchIn]) -> list[Query]:

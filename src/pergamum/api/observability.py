@@ -75,6 +75,23 @@ class _Holdings(Collector):
         for name, count in self._system.chunks().items():
             chunks.add_metric([name], count)
         yield chunks
+        yield from self._recalls()
+
+    def _recalls(self) -> Iterator[Metric]:
+        """Yield what was found by comparing searches with exact ones; `wanted` is the recall they asked for."""
+        labels = ["library", "wanted"]
+        recall = GaugeMetricFamily("pergamum_search_recall", "Recall of real searches, compared.", labels=labels)
+        low = GaugeMetricFamily("pergamum_search_recall_low", "Low end of its 95 % interval.", labels=labels)
+        high = GaugeMetricFamily("pergamum_search_recall_high", "High end of its 95 % interval.", labels=labels)
+        compared = GaugeMetricFamily("pergamum_search_recall_queries", "Searches compared.", labels=labels)
+        for name, figures in self._system.recalls().items():
+            for figure in figures:
+                values = [name, f"{figure.wanted:g}"]
+                recall.add_metric(values, figure.recall)
+                low.add_metric(values, figure.low)
+                high.add_metric(values, figure.high)
+                compared.add_metric(values, figure.queries)
+        yield from (recall, low, high, compared)
 
     def describe(self) -> list[Metric]:
         """Say nothing yet: asking for the figures would read the catalogue while it is being built."""

@@ -39,7 +39,7 @@ async def search(library: LibraryReference, request: Request) -> Response:
     wanted = query(parsed(SearchIn, raw))
     if wanted.vector is None:
         return await threads.run(lambda: _json(search_out(service.search(library, wanted))))
-    short = service.takes_at_most(limits(request).inline_search_ms / 1e3, library)
+    short = service.takes_at_most(limits(request).inline_search_ms / 1e3, library, wanted)
     search_here = threads.search_in_loop if short and threads.room_in_loop(library) else threads.search
     return Response(await search_here(library, wanted), media_type=JSON)
 

@@ -19,24 +19,27 @@ if TYPE_CHECKING:
 def doctor(
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A data folder that no server uses.")],
     as_json: AsJson = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Remove broken indexes; the next start makes them.")] = False,
 ) -> None:
-    """Check every row and every vector in FOLDER; exit code 1 when something is damaged, 2 when it is in use.
+    """Check every row, vector and index in FOLDER; exit code 1 when something is damaged, 2 when it is in use.
 
-    Nothing is repaired. Logs that a crash left behind are settled first, as at a start of the server.
+    Nothing is changed without --repair, which removes broken indexes: the next start of the server builds them again
+    from the vectors. Logs that a crash left behind are settled first, as at a start.
     """
     if not any((folder / name).exists() for name in PARTS):
         fail(f"{folder} is not a data folder of Pergamum", CANNOT_START)
-    damages = _report(folder, _findings(folder), as_json)
+    damages = _report(folder, _findings(folder, repair), as_json)
     if damages:
         raise typer.Exit(FAILED)
 
 
-def _findings(folder: Path) -> "Iterator[Finding]":
+def _findings(folder: Path, repair: bool) -> "Iterator[Finding]":
+    from pergamum.engine.index_faults import look_inside
     from pergamum.errors import CannotStart, PergamumError
-    from pergamum.storage.sqlite.verify import verify_data_folder
+    from pergamum.storage.sqlite.verify import Care, verify_data_folder
 
     try:
-        yield from verify_data_folder(folder)
+        yield from verify_data_folder(folder, Care(look_inside, repair))
     except (CannotStart, PermissionError) as error:
         fail(f"cannot check {folder}: {error}", CANNOT_START)
     except (PergamumError, OSError) as error:
@@ -46,7 +49,7 @@ def _findings(folder: Path) -> "Iterator[Finding]":
 def _report(folder: Path, findings: "Iterable[Finding]", as_json: bool) -> int:
     """Print the findings, one by one as they come unless they go into one JSON object; return how many are damage."""
     kept: list[dict[str, str]] = []
-    counts = {"damage": 0, "warning": 0}
+    counts = {"damage": 0, "warning": 0, "repaired": 0}
     for finding in findings:
         counts[finding.severity] += 1
         if as_json:
@@ -54,11 +57,10 @@ def _report(folder: Path, findings: "Iterable[Finding]", as_json: bool) -> int:
         else:
             typer.echo(f"{finding.severity}: {finding.what}: {finding.detail}")
     if as_json:
-        print_json(
-            {"folder": str(folder), "damages": counts["damage"], "warnings": counts["warning"], "findings": kept}
-        )
+        numbers = {"damages": counts["damage"], "warnings": counts["warning"], "repaired": counts["repaired"]}
+        print_json({"folder": str(folder), **numbers, "findings": kept})
     elif not any(counts.values()):
         typer.echo(f"{folder}: nothing is wrong")
     else:
-        typer.echo(f"{folder}: {counts['damage']} damaged, {counts['warning']} warnings")
+        typer.echo(f"{folder}: {counts['damage']} damaged, {counts['warning']} warnings, {counts['repaired']} repaired")
     return counts["damage"]

@@ -27,11 +27,6 @@ class IndexSpec:
     kind: IndexKind = IndexKind.AUTO
     params: JsonObject = field(default_factory=dict)
 
-    @property
-    def active(self) -> IndexKind:
-        """The kind that answers searches."""
-        return IndexKind.BRUTE_FORCE
-
 
 @dataclass(frozen=True, slots=True)
 class Chunking:

@@ -41,3 +41,15 @@ def check_vector(vector: Vector, dimension: int | None, metric: Metric) -> None:
         raise NotFinite(at=int(np.argmin(finite)))
     if metric is Metric.COSINE and not vector.any():
         raise ZeroVector
+
+
+def query_lengths(queries: Matrix, metric: Metric) -> npt.NDArray[np.float64]:
+    """Return by what the distances of each query are divided to be comparable between queries, (m,).
+
+    A dot product grows with the length of the query; neither cosine nor l2 do.
+    """
+    ones = np.ones(len(queries))
+    if metric is not Metric.DOT:
+        return ones
+    lengths = np.linalg.norm(queries.astype(np.float64), axis=1)
+    return np.where(lengths > 0, lengths, ones)

@@ -64,12 +64,20 @@ class Catalog:
     def __init__(self, storage: Storage, max_open: int, observe_flush: Callable[[float], None]) -> None:
         self._storage, self._max_open, self._observe_flush = storage, max_open, observe_flush
         self._unlisted = tuple(str(library_id) for library_id in storage.tidy())
+        self._when_opened: Callable[[LiveLibrary], None] = _ignore
+        self._when_deleted: Callable[[UUID], None] = _ignore
         self._changed = threading.Condition()
         self._renaming = threading.Lock()
         self._entries: OrderedDict[UUID, _Entry] = OrderedDict()
         self._listed = storage.catalog.libraries()
         self._ids = self._names()
         self._finish_renames()
+
+    def watch(self, opened: Callable[[LiveLibrary], None], deleted: Callable[[UUID], None]) -> None:
+        """Let `opened` hear of each library that is opened, while it is pinned, and `deleted` of each that is deleted,
+        before its deletion waits for whoever uses it. Neither may raise or take long.
+        """
+        self._when_opened, self._when_deleted = opened, deleted
 
     # Which libraries there are -------------------------------------------------------------------------------------
 
@@ -108,6 +116,7 @@ class Catalog:
         with self._changed:
             self._listed.discard(library_id)
             self._ids = {name: owner for name, owner in self._ids.items() if owner != library_id}
+        self._when_deleted(library_id)
         self._close_when_idle(library_id)
         try:
             self._storage.destroy(library_id)
@@ -168,6 +177,10 @@ class Catalog:
             raise OperationNotFound(str(operation_id))
         return operation
 
+    def unfinished_operations(self) -> list[Operation]:
+        """Return the operations that have not ended, the oldest first."""
+        return self._storage.catalog.unfinished_operations()
+
     # Which libraries are open --------------------------------------------------------------------------------------
 
     @contextmanager
@@ -222,6 +235,7 @@ class Catalog:
         with self._changed:
             entry.state, entry.library = _State.OPEN, library
             self._changed.notify_all()
+        self._when_opened(library)
         return entry
 
     def _open(self, library_id: UUID) -> LiveLibrary:
@@ -324,6 +338,10 @@ class Catalog:
         with self._changed:
             others = {other: owner for other, owner in self._ids.items() if owner != library_id}
             self._ids = others | {name: library_id}
+
+
+def _ignore(_happened: object) -> None:
+    """Nobody watches."""
 
 
 def _uuid(reference: str) -> UUID | None:

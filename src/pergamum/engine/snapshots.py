@@ -1,24 +1,77 @@
-"""Index snapshots: written beside the rows, counted only once a row names them (docs/formats/data-folder.md)."""
+"""Index snapshots: written beside the rows, counted only once a row names them (docs/formats/data-folder.md).
+
+A snapshot is a folder with the files of the built index, those of the scan where it begins at slot 0, the recall curve,
+and a manifest that names the size and checksum of each. The manifest's own checksum is in library.db.
+"""
 
 import json
 import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import Any, TypeVar
 from zlib import crc32
 
 import structlog
 
-from pergamum.domain.library import Library
-from pergamum.engine.view import View
-from pergamum.errors import Damaged
+from pergamum.domain.library import IndexKind, IndexSpec
+from pergamum.domain.recall import RecallCurve
+from pergamum.engine.curve_file import NAME as CURVE
+from pergamum.engine.curve_file import encode_curve, load_curve
+from pergamum.engine.view import Made, View
+from pergamum.errors import Damaged, PergamumError
 from pergamum.index import factory
-from pergamum.index.base import VectorIndex
+from pergamum.index.base import BuiltIndex
+from pergamum.index.brute_force.index import BruteForceIndex
+from pergamum.index.brute_force.snapshot import NAME as CODES
+from pergamum.index.layered import LayeredIndex
 from pergamum.storage.base import IndexSnapshot
 from pergamum.storage.files import create_folder, write_file
 
 MANIFEST = "manifest.json"
-FORMAT = 1
+FORMAT = 2
+_READ_AT_ONCE = 1 << 20
+
+Part = TypeVar("Part")
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Saved:
+    """What of a view lies in the snapshot that counts: the slots it covers, the built index, the curve."""
+
+    slots: int = 0
+    built: BuiltIndex | None = None
+    curve: RecallCurve | None = None
+
+    @classmethod
+    def of(cls, view: View) -> "Saved":
+        """Return what a snapshot of the view would hold."""
+        if view.index is None:
+            return cls()
+        return cls(savable_slots(view.index), view.index.built, view.curve)
+
+    def lacks(self, view: View) -> bool:
+        """Whether the view has a built index or a curve, or lacks one, that the snapshot does not have."""
+        return view.index is not None and (self.built is not view.index.built or self.curve is not view.curve)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """What could be read of a snapshot. `slots`: how many of the vectors need no check against their rows."""
+
+    codes: BruteForceIndex | None = None
+    built: BuiltIndex | None = None
+    made: Made | None = None
+    curve: RecallCurve | None = None
+    slots: int = 0
+
+
+def savable_slots(index: LayeredIndex) -> int:
+    """Return the slots whose codes a snapshot would hold: all, or those of a built index that keeps codes itself."""
+    return index.count if index.tail.first == 0 else index.built_count
 
 
 def save_snapshot(view: View, index_folder: Path) -> IndexSnapshot:
@@ -27,42 +80,66 @@ def save_snapshot(view: View, index_folder: Path) -> IndexSnapshot:
     REQUIRES: the view has an index. Raises `StorageFull` and leaves nothing that counts.
     """
     assert view.index is not None, "only a library with vectors has an index to save"
-    state = view.state
-    folder = index_folder / str(state.position)
-    shutil.rmtree(folder, ignore_errors=True)  # left by a crash between writing and naming
+    folder = _unused(index_folder, view.state.position)
     create_folder(folder)
     view.index.save(folder)
-    manifest = json.dumps(
-        {
-            "format": FORMAT,
-            "kind": state.library.index.active,
-            "position": state.position,
-            "history": state.history.hex(),
-            "slots": view.index.count,
-        }
-    ).encode()
+    if view.curve is not None:
+        write_file(folder / CURVE, encode_curve(view.curve))
+    manifest = json.dumps(_manifest(view, folder)).encode()
     write_file(folder / MANIFEST, manifest)  # makes every name in the folder durable
-    return IndexSnapshot(folder.name, state.position, view.index.count, crc32(manifest))
+    return IndexSnapshot(folder.name, view.state.position, savable_slots(view.index), crc32(manifest))
 
 
-def load_snapshot(snapshot: IndexSnapshot | None, index_folder: Path | None, library: Library) -> VectorIndex | None:
-    """Return the index the rows name, or None when there is none or it is not sound: it is then built anew."""
+def load_snapshot(snapshot: IndexSnapshot | None, index_folder: Path | None) -> Loaded:
+    """Return what is sound of the snapshot the rows name. What is not is logged, and made again by somebody else."""
     if snapshot is None or index_folder is None:
-        return None
+        return Loaded()
     folder = index_folder / snapshot.folder
-    try:
-        manifest = (folder / MANIFEST).read_bytes()
-        if crc32(manifest) != snapshot.manifest_crc:
-            raise Damaged(str(folder / MANIFEST), "its checksum does not match the one in library.db")
-        if json.loads(manifest)["kind"] != library.index.active:
-            return None
-        index = factory.load(library.index.active, folder)
-        if index.count != snapshot.slots:
-            raise Damaged(str(folder), f"covers {index.count} slots instead of {snapshot.slots}")
-    except (Damaged, OSError, ValueError, KeyError) as error:
-        log.warning("index snapshot unusable, rebuilding from rows", folder=str(folder), reason=str(error))
+    manifest = _sound(folder, lambda: read_manifest(snapshot, index_folder))
+    if manifest is None:
+        return Loaded()
+    codes = _sound(folder, lambda: _codes(folder, manifest, snapshot))
+    built = _sound(folder, lambda: _built(folder, manifest, snapshot))
+    curve = _sound(folder, lambda: _curve(folder, manifest))
+    covered = codes is not None or (built is not None and CODES not in manifest["files"])
+    return Loaded(
+        codes=codes,
+        built=built,
+        made=None if built is None else _made(manifest),
+        curve=None if built is None else curve,
+        slots=snapshot.slots if covered else 0,
+    )
+
+
+def read_manifest(snapshot: IndexSnapshot, index_folder: Path) -> dict[str, Any]:
+    """Return the manifest, that of an older format as if it were of this one. Raises `Damaged`, `OSError`."""
+    path = index_folder / snapshot.folder / MANIFEST
+    content = path.read_bytes()
+    if crc32(content) != snapshot.manifest_crc:
+        raise Damaged(str(path), "its checksum does not match the one in library.db")
+    manifest: dict[str, Any] = json.loads(content)
+    if manifest["format"] > FORMAT:
+        raise Damaged(str(path), f"format {manifest['format']} is newer than {FORMAT}")
+    if manifest["format"] == 1:  # one index, one file, which carries a checksum of its own
+        manifest |= {"files": {CODES: None}, "params": {}, "dead": 0}
+    return manifest
+
+
+def damaged_files(folder: Path, files: Mapping[str, list[int] | None]) -> Iterator[tuple[str, str]]:
+    """Yield those of `files` of a manifest that are missing or not as they were written, each with what is wrong."""
+    for name, expected in files.items():
+        try:
+            if expected is not None and _checksum(folder / name) != expected:
+                yield name, "its checksum does not match the manifest"
+        except OSError as error:
+            yield name, str(error)
+
+
+def load_built(folder: Path, manifest: dict[str, Any]) -> BuiltIndex | None:
+    """Return the built index of a snapshot, None where it has none. Raises `Damaged`, `InvalidField`."""
+    if manifest["kind"] == IndexKind.BRUTE_FORCE:
         return None
-    return index
+    return factory.load_built(manifest["kind"], folder)
 
 
 def discard_snapshots(index_folder: Path | None, keep: IndexSnapshot | None) -> None:
@@ -78,4 +155,86 @@ def snapshot_bytes(index_folder: Path | None) -> int:
     """Return how many bytes the index snapshots hold on disk."""
     if index_folder is None:
         return 0
-    return sum(file.stat().st_size for file in index_folder.rglob("*") if file.is_file())
+    return sum(size for file in index_folder.rglob("*") if (size := _size(file)))
+
+
+def _unused(index_folder: Path, position: int) -> Path:
+    """Return a folder for a snapshot at the position; another one may be there already, and count."""
+    names = (str(position) if number == 0 else f"{position}.{number}" for number in count())
+    return next(folder for name in names if not (folder := index_folder / name).exists())
+
+
+def _manifest(view: View, folder: Path) -> dict[str, object]:
+    assert view.index is not None, "the caller has checked"
+    return {
+        "format": FORMAT,
+        "kind": view.active.kind.value,
+        "params": view.active.params,
+        "dead": 0 if view.made is None else view.made.dead,
+        "position": view.state.position,
+        "history": view.state.history.hex(),
+        "slots": savable_slots(view.index),
+        "built": view.index.built_count,
+        "files": {file.name: _checksum(file) for file in sorted(folder.iterdir())},
+    }
+
+
+def _checksum(path: Path) -> list[int]:
+    """Return size and crc32 of a file. O(size)."""
+    size = checksum = 0
+    with path.open("rb") as file:
+        while part := file.read(_READ_AT_ONCE):
+            size, checksum = size + len(part), crc32(part, checksum)
+    return [size, checksum]
+
+
+def _sound(folder: Path, read: Callable[[], Part | None]) -> Part | None:
+    """Return what `read` returns, None for whatever is wrong with it."""
+    try:
+        return read()
+    except (PergamumError, OSError, ValueError, KeyError, TypeError, ImportError) as error:
+        log.warning("index snapshot damaged, what is missing is made again", folder=str(folder), reason=str(error))
+        return None
+
+
+def _check(folder: Path, manifest: dict[str, Any], wanted: Callable[[str], bool]) -> None:
+    """Raise `Damaged` for the first wanted file that is not as it was written."""
+    files = {name: expected for name, expected in manifest["files"].items() if wanted(name)}
+    for name, reason in damaged_files(folder, files):
+        raise Damaged(str(folder / name), reason)
+
+
+def _codes(folder: Path, manifest: dict[str, Any], snapshot: IndexSnapshot) -> BruteForceIndex | None:
+    if CODES not in manifest["files"]:
+        return None
+    _check(folder, manifest, lambda name: name == CODES)
+    codes = BruteForceIndex.load(folder)
+    if codes.count != snapshot.slots:
+        raise Damaged(str(folder), f"covers {codes.count} slots instead of {snapshot.slots}")
+    return codes
+
+
+def _built(folder: Path, manifest: dict[str, Any], snapshot: IndexSnapshot) -> BuiltIndex | None:
+    _check(folder, manifest, lambda name: name not in {CODES, CURVE})
+    built = load_built(folder, manifest)
+    if built is not None and not built.count == manifest["built"] <= snapshot.slots:
+        raise Damaged(str(folder), f"covers {built.count} slots instead of {manifest['built']}")
+    return built
+
+
+def _made(manifest: dict[str, Any]) -> Made:
+    return Made(IndexSpec(IndexKind(manifest["kind"]), manifest["params"]), manifest["dead"])
+
+
+def _curve(folder: Path, manifest: dict[str, Any]) -> RecallCurve | None:
+    if CURVE not in manifest["files"]:
+        return None
+    _check(folder, manifest, lambda name: name == CURVE)
+    return load_curve(folder)
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size if file.is_file() else 0
+    except FileNotFoundError:  # an older snapshot that has just been discarded
+        return 0

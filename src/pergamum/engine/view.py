@@ -6,11 +6,33 @@ from typing import Self
 
 import numpy as np
 
+from pergamum.domain.library import IndexKind, IndexSpec
+from pergamum.domain.recall import RecallCurve
 from pergamum.domain.vectors import Matrix, Vector
-from pergamum.index import factory
-from pergamum.index.base import Neighbours, VectorIndex
+from pergamum.index.base import SCAN, Neighbours, Route
+from pergamum.index.layered import LayeredIndex
 from pergamum.index.mask import SlotMask
 from pergamum.storage.base import LibraryState, VectorStore
+
+EXACT = IndexSpec(IndexKind.BRUTE_FORCE)
+"""What is in force where nothing has been built."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """How the built index came about: what it was asked to be, and how many of its slots were dead even then."""
+
+    spec: IndexSpec
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a background job brings: an index, how it came about, what it has measured of itself."""
+
+    index: LayeredIndex
+    made: Made | None
+    curve: RecallCurve | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,21 +40,34 @@ class View:
     """The library at `state.position`.
 
     `index` and `vectors` cover the slots [0, state.next_slot) and are None until the dimension is known; `live` says
-    which slots hold a chunk that is fit to be found; `damaged` counts those that do but are not fit.
+    which slots hold a chunk that is fit to be found; `damaged` counts those that do but are not fit. `made` is None
+    where the index is a scan alone, `curve` where nothing has been measured.
     """
 
     state: LibraryState
     live: SlotMask = field(default_factory=SlotMask)
-    index: VectorIndex | None = None
+    index: LayeredIndex | None = None
     vectors: Matrix | None = None
     damaged: int = 0
+    made: Made | None = None
+    curve: RecallCurve | None = None
 
-    def search(self, queries: Matrix, k: int) -> Neighbours:
+    @property
+    def active(self) -> IndexSpec:
+        """The index that answers searches: its kind and the parameters it was built with."""
+        return EXACT if self.made is None else self.made.spec
+
+    @property
+    def live_slots(self) -> int:
+        """How many slots a search may find."""
+        return self.state.next_slot - self.live.dead
+
+    def search(self, queries: Matrix, k: int, route: Route = SCAN) -> Neighbours:
         """Return the k nearest live slots for each query, shape (m, k); see `index.base.Neighbours`."""
         if self.index is None or self.vectors is None:
             shape = (len(queries), k)
             return Neighbours(np.full(shape, -1, np.int64), np.full(shape, np.inf))
-        return self.index.search(queries, k, self.vectors, self.live)
+        return self.index.search(queries, k, self.vectors, self.live, route)
 
     def vector(self, slot: int) -> Vector:
         """Return a copy of the vector in `slot`. REQUIRES: the slot is below next_slot."""
@@ -54,9 +89,22 @@ class View:
         """Return the view with chunks left out whose stored bytes are damaged."""
         return replace(self, live=self.live.without(damaged), damaged=self.damaged + len(damaged))
 
-    def _index_for(self, state: LibraryState) -> VectorIndex:
+    def with_index(self, built: Built) -> Self:
+        """Return the view answered by an index that was made of an earlier view. O(slots that are new since).
+
+        Where both scan from the same slot the codes at hand are kept: they are the same, and they are up to date.
+        """
+        assert self.index is not None, "an earlier view had an index"
+        assert self.vectors is not None, "an index implies vectors"
+        if built.index.tail.first == self.index.tail.first:
+            index = replace(built.index, tail=self.index.tail)
+        else:
+            index = built.index.extended(self.vectors[built.index.count : self.index.count])
+        return replace(self, index=index, made=built.made, curve=built.curve)
+
+    def _index_for(self, state: LibraryState) -> LayeredIndex:
         if self.index is not None:
             return self.index
         library = state.library
         assert library.dimension is not None, "the first vector fixes the dimension"
-        return factory.empty(library.index.active, library.dimension, library.metric)
+        return LayeredIndex.empty(library.dimension, library.metric)

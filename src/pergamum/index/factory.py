@@ -1,6 +1,7 @@
 """Which class implements which kind of index."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,11 @@ def build(
     REQUIRES: the kernels are loaded; `kind` is one that is built (neither `auto` nor `brute_force`).
     """
     return _index(kind).build(vectors, metric, live, _params(kind, params), job)
+
+
+def in_force(kind: str, params: Mapping[str, object]) -> dict[str, Any]:
+    """Return the parameters with the defaults of those that were not given. Raises `InvalidField`."""
+    return {} if kind in {"auto", "brute_force"} else asdict(_params(kind, params))
 
 
 def load_built(kind: str, folder: Path) -> BuiltIndex:

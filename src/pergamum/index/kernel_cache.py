@@ -24,7 +24,15 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
-_MODULES = ("heap", "distance_kernels", "quantize_kernels", "brute_force.kernels")
+_MODULES = (
+    "heap",
+    "distance_kernels",
+    "quantize_kernels",
+    "brute_force.kernels", "row_kernels",
+    "kd_tree.kernels",
+    "lsh.hash_kernels",
+    "lsh.kernels",
+)
 _COMPLETE = "complete"
 _COMPILE_SECONDS = 600
 

@@ -57,6 +57,13 @@ class SlotMask:
         flags = self.flat()[:count]
         return count - len(flags) + int(np.count_nonzero(flags))
 
+    def flags(self, count: int) -> Flags:
+        """Return which of the slots [0, count) may be found, as an array of the caller's own. O(count)."""
+        made = np.ones(count, dtype=np.bool_)
+        known = self.flat()[:count]
+        made[: len(known)] = known
+        return made
+
     def without(self, slots: Iterable[int]) -> Self:
         """Return a mask in which `slots` are dead too. O(touched blocks * BLOCK_SLOTS)."""
         removed = np.fromiter(slots, dtype=np.int64)

@@ -7,7 +7,7 @@ nothing is written twice.
 import copy
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -17,7 +17,7 @@ import structlog
 from pergamum.domain.commands import Command, DeleteChunk, DeleteDocument, Outcome
 from pergamum.engine.catalog import Catalog
 from pergamum.engine.live_library import LiveLibrary
-from pergamum.errors import Overloaded, PergamumError, ShuttingDown, StorageFull
+from pergamum.errors import Overloaded, ShuttingDown, StorageFull
 
 log = structlog.get_logger(__name__)
 
@@ -40,11 +40,12 @@ class _Ticket:
 class LocalJournal:
     """Threads: any. Changed under `_lock` only: _queues, _waiting, _closed.
 
-    A library with a queue has exactly one drain scheduled or running, so its groups never overlap.
+    `look_after` is told of every library that was written, after its writers were. A library with a queue has exactly
+    one drain scheduled or running, so its groups never overlap.
     """
 
-    def __init__(self, catalog: Catalog, background: ThreadPoolExecutor, limits: Limits) -> None:
-        self._catalog, self._background, self._limits = catalog, background, limits
+    def __init__(self, catalog: Catalog, look_after: Callable[[LiveLibrary], None], limits: Limits) -> None:
+        self._catalog, self._upkeep, self._limits = catalog, look_after, limits
         self._writers = ThreadPoolExecutor(limits.writers, thread_name_prefix="write")
         self._lock = threading.Lock()
         self._queues: dict[UUID, deque[_Ticket]] = {}
@@ -102,7 +103,7 @@ class LocalJournal:
         try:
             with self._catalog.opened(library_id) as library:
                 self._write(library, group)
-                self._look_after(library_id, library)
+                self._look_after(library)
         except BaseException as error:  # noqa: BLE001 - whatever it is, somebody waits for it
             _fail(group, error)
 
@@ -132,19 +133,10 @@ class LocalJournal:
         with self._catalog.reserve_released():
             ticket.settled.set_result(library.write([ticket.command])[0])
 
-    def _look_after(self, library_id: UUID, library: LiveLibrary) -> None:
+    def _look_after(self, library: LiveLibrary) -> None:
         """Do what a write leaves to be done, after its acknowledgement: nobody's request waits for it."""
         library.checkpoint()
-        if library.wants_snapshot():
-            self._background.submit(self._save_snapshot, library_id)
-
-    def _save_snapshot(self, library_id: UUID) -> None:
-        try:
-            with self._catalog.opened(library_id) as library:
-                if library.wants_snapshot():
-                    library.save_snapshot()
-        except (PergamumError, OSError) as error:
-            log.warning("no index snapshot", library=str(library_id), reason=str(error))
+        self._upkeep(library)
 
 
 def _fail(group: Sequence[_Ticket], error: BaseException) -> None:

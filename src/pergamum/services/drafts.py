@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from pergamum.domain.json import JsonObject
 from pergamum.domain.library import Chunking, IndexSpec
+from pergamum.domain.query import Recall
 from pergamum.domain.vectors import Metric, Vector
 
 
@@ -57,8 +58,13 @@ class DocumentDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What to look for. REQUIRES: exactly one of `vector` and `text`; k is at least 1."""
+    """What to look for. REQUIRES: exactly one of `vector` and `text`; k is at least 1; recall above 0, at most 1.
+
+    `recall` None means that of the library's settings.
+    """
 
     vector: Vector | None = None
     text: str | None = None
     k: int = 10
+    recall: Recall | None = None
+    explain: bool = False

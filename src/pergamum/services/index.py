@@ -1,37 +1,78 @@
 """What can be done with a library's index."""
 
+import threading
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from pergamum.domain.commands import UpdateLibrary
+from pergamum.domain.json import JsonObject
 from pergamum.domain.library import IndexSpec
 from pergamum.domain.operation import Operation
+from pergamum.engine.auto import Decision
+from pergamum.engine.building import Forecast
+from pergamum.engine.builds import Builds
 from pergamum.engine.catalog import Catalog
-from pergamum.engine.live_library import IndexStatus
+from pergamum.engine.index_status import IndexStatus
+from pergamum.engine.wishes import KIND, request_of
+from pergamum.index import factory
 from pergamum.journal.base import Journal
 
 
-class IndexService:
-    """Threads: any."""
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """An index, the parameters in force, what `auto` chose and why, and the operation that has not ended."""
 
-    def __init__(self, catalog: Catalog, journal: Journal) -> None:
-        self._catalog, self._journal = catalog, journal
+    status: IndexStatus
+    params_in_force: JsonObject
+    auto: Decision | None
+    operation: UUID | None
+
+
+class IndexService:
+    """Threads: any. One preflight at a time: it takes a core for some seconds."""
+
+    def __init__(self, catalog: Catalog, journal: Journal, builds: Builds) -> None:
+        self._catalog, self._journal, self._builds = catalog, journal, builds
+        self._predicting = threading.Lock()
 
     def choose(self, reference: str, spec: IndexSpec) -> tuple[Operation, int]:
         """Make the library use this index; return the operation that does so, and the position of the choice.
 
-        An exact scan needs no build, so the operation has succeeded when it is returned.
+        Raises `InvalidField`. Where nothing has to be built the operation has succeeded when it is returned.
         """
         library_id = self._catalog.resolve(reference)
+        before = self._checked(library_id, spec)
         outcome = self._journal.submit(library_id, UpdateLibrary({"index": spec}, datetime.now(UTC)))
         at = datetime.now(UTC)
-        operation = Operation(id=uuid4(), kind="build_index", library_id=library_id, created_at=at, updated_at=at)
-        result = {"kind": spec.kind.value, "active": spec.active.value, "position": outcome.position}
-        done = operation.succeeded({**result}, at)
-        self._catalog.save_operation(done)
-        return done, outcome.position
+        request = request_of(spec, before, outcome.position)
+        operation = Operation(
+            id=uuid4(), kind=KIND, library_id=library_id, request=request, created_at=at, updated_at=at
+        )
+        return self._builds.follow(operation), outcome.position
 
-    def status(self, reference: str) -> IndexStatus:
+    def predict(self, reference: str, spec: IndexSpec) -> Forecast:
+        """Return what the index is predicted to take, from a sample. Raises `InvalidField`, `NothingToMeasure`."""
+        library_id = self._catalog.resolve(reference)
+        self._checked(library_id, spec)
+        with self._predicting, self._catalog.opened(library_id) as live:
+            return self._builds.predict(live.view, spec)
+
+    def report(self, reference: str) -> IndexReport:
         """Return what there is to know of the library's index."""
-        with self._catalog.opened(self._catalog.resolve(reference)) as live:
-            return live.status()
+        library_id = self._catalog.resolve(reference)
+        with self._catalog.opened(library_id) as live:
+            view, status = live.view, live.status()
+        return IndexReport(
+            status,
+            factory.in_force(status.active.kind, status.active.params),
+            self._builds.explain(view),
+            self._builds.operation_of(library_id),
+        )
+
+    def _checked(self, library_id: UUID, spec: IndexSpec) -> IndexSpec:
+        """Check the index for the library; return what it asks for so far."""
+        with self._catalog.opened(library_id) as live:
+            library = live.view.state.library
+        factory.check(spec.kind, spec.params, library.metric)
+        return library.index

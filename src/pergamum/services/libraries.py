@@ -10,6 +10,7 @@ from pergamum.domain.library import Chunking, Library, LibraryChanges
 from pergamum.embedding.factory import Embedders
 from pergamum.engine.catalog import Catalog
 from pergamum.errors import Damaged, InvalidField, LibraryNotFound
+from pergamum.index import factory
 from pergamum.journal.base import Journal
 from pergamum.services.drafts import LibraryDraft
 from pergamum.storage.base import LibraryState
@@ -33,6 +34,7 @@ class LibraryService:
     def create(self, draft: LibraryDraft) -> LibraryState:
         """Create an empty library. Raises `LibraryExists`, `UnknownModel`, `InvalidField`."""
         at = datetime.now(UTC)
+        factory.check(draft.index.kind, draft.index.params, draft.metric)
         model, dimension = self._model_and_dimension(draft)
         library = Library(
             id=uuid4(),
@@ -94,6 +96,8 @@ class LibraryService:
 
     def _change(self, before: LibraryState, changes: LibraryChanges) -> LibraryState:
         library = before.library
+        if "index" in changes:
+            factory.check(changes["index"].kind, changes["index"].params, library.metric)
         name = changes.get("name", library.name)
         if name == library.name:
             return self._submit(library.id, changes)

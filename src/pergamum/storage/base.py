@@ -248,6 +248,9 @@ class CatalogStore(Protocol):
     def operation(self, operation_id: UUID) -> Operation | None:
         """Return the operation, if it exists."""
 
+    def unfinished_operations(self) -> list[Operation]:
+        """Return the operations that have not ended, the oldest first. A damaged row is left out."""
+
 
 class Storage(Protocol):
     """All that is kept: the catalogue and a store for each library. Threads: any, one at a time for one library."""

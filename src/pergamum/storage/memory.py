@@ -313,6 +313,11 @@ class MemoryCatalog:
         """Return the operation, if it is known."""
         return self._operations.get(operation_id)
 
+    def unfinished_operations(self) -> list[Operation]:
+        """Return the operations that have not ended, the oldest first."""
+        unfinished = [operation for operation in self._operations.values() if not operation.ended]
+        return sorted(unfinished, key=lambda operation: operation.created_at)
+
     def _give(self, library_id: UUID, name: str) -> None:
         if self._names.setdefault(name, library_id) != library_id:
             raise LibraryExists(name)

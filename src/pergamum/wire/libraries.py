@@ -13,7 +13,9 @@ from pergamum.wire.common import AnswerModel, Description, Name, Position, Reque
 RecallShare = Annotated[float, Field(gt=0, le=1, description="Share of the true neighbours wanted of a search.")]
 Size = Annotated[int, Field(ge=50, le=100_000, description="Most characters of a chunk.")]
 Overlap = Annotated[int, Field(ge=0, le=50_000, description="Most characters shared with the chunk before.")]
-Params = Annotated[dict[str, JsonValue], Field(max_length=0, description="No index kind takes parameters yet.")]
+Params = Annotated[
+    dict[str, JsonValue], Field(max_length=32, description="What the kind can be told; see docs/indexes.md.")
+]
 
 
 class IndexSpecIn(RequestModel):

@@ -10,13 +10,14 @@ from pergamum.wire.common import AnswerModel
 
 
 class OperationOut(AnswerModel):
-    """Long work and how far it is; `progress` goes from 0 to 1."""
+    """Long work and how far it is; `progress` goes from 0 to 1, `seconds_left` is a guess while it runs."""
 
     id: UUID
     kind: str
     library_id: UUID
     status: OperationStatus
     progress: float
+    seconds_left: float | None
     result: dict[str, JsonValue] | None
     error: dict[str, JsonValue] | None
     created_at: datetime

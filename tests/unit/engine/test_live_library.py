@@ -24,6 +24,9 @@ from pergamum.errors import (
     PergamumError,
     StorageFull,
 )
+from pergamum.index.base import SCAN, Neighbours, Route
+from pergamum.index.layered import LayeredIndex
+from pergamum.index.mask import SlotMask
 from pergamum.storage.base import Storage, UnitOfWork
 from pergamum.storage.memory import MemoryStorage
 from pergamum.storage.sqlite import pending
@@ -252,15 +255,17 @@ def test_a_search_overtaken_by_a_write_is_made_again(opened: Opened, monkeypatch
         lambda: library.write([put("d", [a_chunk("c", "d", vector(2, 0), "between")])]),
         lambda: library.write([put("d", [a_chunk("c", "d", vector(3, 0), "after")])]),
     ]
-    search = type(library.view).search
+    search = LayeredIndex.search
 
-    def overtaken(view: object, queries: Matrix, k: int) -> object:
-        found = search(view, queries, k)  # type: ignore[arg-type]
+    def overtaken(
+        index: LayeredIndex, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, route: Route = SCAN
+    ) -> Neighbours:
+        found = search(index, queries, k, vectors, allowed, route)
         if overtaking:
             overtaking.pop(0)()
         return found
 
-    monkeypatch.setattr(type(library.view), "search", overtaken)
+    monkeypatch.setattr(LayeredIndex, "search", overtaken)
 
     (answer,) = library.search(vector(0, 0)[None, :], 1)
 

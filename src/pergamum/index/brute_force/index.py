@@ -19,6 +19,7 @@ import numpy as np
 
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index import kernel_cache
+from pergamum.index.arrays import readonly
 from pergamum.index.base import Neighbours, padded
 from pergamum.index.brute_force import fallback, snapshot
 from pergamum.index.brute_force.blocks import Block, reserve, touched_bytes, used_slots, write
@@ -85,7 +86,7 @@ class BruteForceIndex:
         queries = np.ascontiguousarray(queries, dtype=np.float32)
         if not kernel_cache.ready():
             return fallback.padded_search(self.metric, queries, k, vectors[: self.count], allowed, begin)
-        rows = _readonly(np.asarray(vectors))
+        rows = readonly(np.asarray(vectors))
         parts = [
             self._scan(queries[start : start + _QUERIES_AT_ONCE], wanted, rows, allowed, begin)
             for start in range(0, len(queries), _QUERIES_AT_ONCE)
@@ -103,7 +104,7 @@ class BruteForceIndex:
 
         work, metric = Work.begin(len(queries), k), _METRICS.index(self.metric)
         digits = np.zeros((len(queries), 2, padded_dimension(self.dimension)), dtype=np.int8)
-        codes = QueryCodes(_readonly(queries), digits, np.empty((len(queries), TERMS)))
+        codes = QueryCodes(readonly(queries), digits, np.empty((len(queries), TERMS)))
         encode_queries(codes.raw, self.metric is Metric.COSINE, digits, codes.terms)
         for number, used in enumerate(used_slots(self.count)):
             first, flags = number * BLOCK_SLOTS, allowed.block(number)
@@ -112,13 +113,6 @@ class BruteForceIndex:
                 kernels.scan(self.blocks[number], flags, span, metric, kernels.BODY, vectors, codes, work)
         kernels.finish(metric, vectors, codes, work)
         return work
-
-
-def _readonly(matrix: Matrix) -> Matrix:
-    """Return a view that cannot be written: the type that the kernels are compiled for."""
-    view = matrix.view()
-    view.flags.writeable = False
-    return view
 
 
 def _joined(parts: list[Work], scored: int) -> Neighbours:

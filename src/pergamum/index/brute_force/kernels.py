@@ -45,12 +45,12 @@ _F4, _I4 = types.float32, types.int32
 _CODES = array(types.uint8, 3)
 _DIGITS = array(types.int8, 3)
 _BLOCK = named(Block, _CODES, array(_F4, 1), array(_F4, 1), array(_I4, 1))
-_QUERIES = named(QueryCodes, array(_F4, 2, readonly=True), _DIGITS, array(F8, 2))
+QUERIES = named(QueryCodes, array(_F4, 2, readonly=True), _DIGITS, array(F8, 2))
 _MATRIX = array(_F4, 2, readonly=True)
 _FLAGS = array(FLAG, 1, readonly=True)
 _SUMS, _BOUNDS, _FLOATS, _TERMS = array(_I4, 2), array(F8, 2), array(_F4, 1), array(F8, 2)
 _SPAN = types.UniTuple(I8, 3)
-_WORK = named(Work, *[array(F8, 2), array(I8, 2)] * 3, array(I8, 2), array(_I4, 2), array(F8, 2), array(F8, 1))
+WORK = named(Work, *[array(F8, 2), array(I8, 2)] * 3, array(I8, 2), array(_I4, 2), array(F8, 2), array(F8, 1))
 
 
 @kernel(types.void, _CODES, I8, _DIGITS, I8, _SUMS, inline=True)
@@ -136,7 +136,7 @@ def bound_gaps(
     return within
 
 
-@kernel(types.void, I8, _WORK)
+@kernel(types.void, I8, WORK)
 def lower_limit(row: int, work: Work) -> None:
     """Set the limit of query `row` from its heaps: a number that its k-th smallest distance does not exceed. O(1)."""
     k = work.slots.shape[1]
@@ -146,7 +146,7 @@ def lower_limit(row: int, work: Work) -> None:
         work.limits[row] = min(work.limits[row], work.ceilings[row, 0])
 
 
-@kernel(types.void, I8, I8, _MATRIX, _QUERIES, _WORK)
+@kernel(types.void, I8, I8, _MATRIX, QUERIES, WORK)
 def settle(row: int, metric: int, vectors: Matrix, queries: QueryCodes, work: Work) -> None:
     """Verify the candidates of query `row` that its threshold does not rule out, and forget all of them.
 
@@ -169,24 +169,31 @@ def settle(row: int, metric: int, vectors: Matrix, queries: QueryCodes, work: Wo
     work.sizes[row, WAITING] = 0
 
 
-@kernel(types.void, I8, I8, I8, I8, _FLAGS, I8, _WORK)
+@kernel(types.void, I8, I8, F8, F8, WORK)
+def offer(row: int, slot: int, floor: float, ceiling: float, work: Work) -> None:
+    """Make `slot`, whose distance to query `row` lies in [floor, ceiling], a candidate. O(log k).
+
+    REQUIRES: fewer than CANDIDATES wait.
+    """
+    size = work.sizes[row, WAITING]
+    work.floors[row, size], work.waiting[row, size] = -floor, slot
+    work.sizes[row, WAITING] = size + 1
+    work.sizes[row, CEILINGS] = heap.push_bounded(
+        work.ceilings[row], work.owners[row], work.sizes[row, CEILINGS], ceiling, slot
+    )
+    lower_limit(row, work)
+
+
+@kernel(types.void, I8, I8, I8, I8, _FLAGS, I8, WORK)
 def collect(row: int, first: int, start: int, stop: int, allowed: Flags, begin: int, work: Work) -> None:
     """Make candidates of the allowed slots in [start, stop) that the limit of query `row` does not rule out.
 
-    Those below `begin` are left out.
-
-    `first` is the block's first slot; the bounds in `work` are those of the group at `start`. O(64 + collected * log k).
+    Those below `begin` are left out. `first` is the block's first slot; the bounds in `work` are those of the group at
+    `start`. O(64 + collected * log k).
     """
     for lane in range(max(begin - start, 0), stop - start):
-        if work.bounds[0, lane] > work.limits[row] or not allowed[start + lane]:
-            continue
-        slot, size = first + start + lane, work.sizes[row, WAITING]
-        work.floors[row, size], work.waiting[row, size] = -work.bounds[0, lane], slot
-        work.sizes[row, WAITING] = size + 1
-        work.sizes[row, CEILINGS] = heap.push_bounded(
-            work.ceilings[row], work.owners[row], work.sizes[row, CEILINGS], work.bounds[1, lane], slot
-        )
-        lower_limit(row, work)
+        if work.bounds[0, lane] <= work.limits[row] and allowed[start + lane]:
+            offer(row, first + start + lane, work.bounds[0, lane], work.bounds[1, lane], work)
 
 
 @kernel(FLAG, _FLAGS, I8, I8, inline=True)
@@ -198,7 +205,7 @@ def none_allowed(allowed: Flags, start: int, stop: int) -> bool:
     return not any_allowed
 
 
-@kernel(types.void, _BLOCK, _FLAGS, _SPAN, I8, I8, _MATRIX, _QUERIES, _WORK)
+@kernel(types.void, _BLOCK, _FLAGS, _SPAN, I8, I8, _MATRIX, QUERIES, WORK)
 def scan(
     block: Block,
     allowed: Flags,
@@ -241,7 +248,7 @@ def scan(
             collect(row, first, start, stop, allowed, begin, work)
 
 
-@kernel(types.void, I8, _MATRIX, _QUERIES, _WORK)
+@kernel(types.void, I8, _MATRIX, QUERIES, WORK)
 def finish(metric: int, vectors: Matrix, queries: QueryCodes, work: Work) -> None:
     """Verify what is still waiting and sort each query's results. O(m * (candidates + verified * d + k * log k))."""
     for row in range(len(work.sizes)):

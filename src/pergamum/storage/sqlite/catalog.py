@@ -13,7 +13,7 @@ import apsw
 from pergamum.domain.operation import Operation
 from pergamum.errors import LibraryExists, LibraryNotFound, OutcomeUnknown
 from pergamum.storage.files import fsync_folder, rename
-from pergamum.storage.sqlite.codec import Row, check, micros, operation_of, operation_text, sealed
+from pergamum.storage.sqlite.codec import Row, check, checksum, micros, operation_of, operation_text, sealed
 from pergamum.storage.sqlite.connection import abandon, create_database, failure, open_writer
 from pergamum.storage.sqlite.schema import CATALOG
 
@@ -107,6 +107,13 @@ class SqliteCatalog:
         """Return the operation, if it is known."""
         rows = self._rows("SELECT id, operation, checksum FROM operations WHERE id = ?", (str(operation_id),))
         return operation_of(rows[0][1]) if rows else None
+
+    def unfinished_operations(self) -> list[Operation]:
+        """Return the operations that have not ended, the oldest first. A damaged row is left out."""
+        sql = "SELECT id, operation, checksum FROM operations"
+        rows: list[Row] = self._run(lambda connection: connection.execute(sql).fetchall())
+        known = [operation_of(row[1]) for row in rows if checksum(row[:-1]) == row[-1]]
+        return sorted((each for each in known if not each.ended), key=lambda operation: operation.created_at)
 
     def close(self) -> None:
         """Release the connection."""

@@ -228,6 +228,7 @@ def operation_text(operation: Operation) -> str:
         "library_id": str(operation.library_id),
         "status": operation.status,
         "progress": operation.progress,
+        "request": operation.request,
         "result": operation.result,
         "error": operation.error,
         "created_at": micros(operation.created_at),
@@ -245,6 +246,7 @@ def operation_of(text: str) -> Operation:
         library_id=UUID(fields["library_id"]),
         status=OperationStatus(fields["status"]),
         progress=fields["progress"],
+        request=fields.get("request", {}),  # 0.1.0 kept none
         result=fields["result"],
         error=fields["error"],
         created_at=time_of(fields["created_at"]),

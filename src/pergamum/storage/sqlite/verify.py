@@ -1,15 +1,17 @@
 """The doctor's look at a data folder: every row, every vector, every count, compared with every other.
 
-The folder must not be in use. Opening settles logs as a start does; besides that nothing is changed.
+The folder must not be in use. Opening settles logs as a start does; besides that nothing is changed, unless a broken
+index snapshot is to be removed: it is a copy, which the next start makes again.
 """
 
+import shutil
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 from zlib import crc32
 
 import apsw
@@ -22,7 +24,7 @@ from pergamum.storage.sqlite.codec import Row, checksum, document_of
 from pergamum.storage.sqlite.connection import check_sqlite, open_writer
 from pergamum.storage.sqlite.data_folder import DataFolder, current_generation
 from pergamum.storage.sqlite.library_store import DATABASE, INDEX, VECTORS
-from pergamum.storage.sqlite.rows import DOCUMENT, SqliteRows
+from pergamum.storage.sqlite.rows import DOCUMENT, SqliteRows, SqliteWritableRows
 from pergamum.storage.sqlite.schema import CATALOG, LIBRARY
 from pergamum.storage.vectors import VectorFile
 
@@ -36,10 +38,11 @@ _CATALOG_ROWS: Final = (
 
 
 class Severity(StrEnum):
-    """`damage` loses data or answers; `warning` costs space or time only."""
+    """`damage` loses data or answers; `warning` costs space or time only; `repaired` was broken until now."""
 
     DAMAGE = "damage"
     WARNING = "warning"
+    REPAIRED = "repaired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,23 @@ class Finding:
     detail: str
 
 
-def verify_data_folder(path: Path) -> Iterator[Finding]:
+LookInside: TypeAlias = Callable[[IndexSnapshot, Path], Iterable[Finding]]
+"""Says what is wrong inside an index snapshot, whose manifest is sound; the path is that of the folder index/."""
+
+
+def _nowhere(_snapshot: IndexSnapshot, _index: Path) -> Iterable[Finding]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """How far the doctor goes: what looks inside index snapshots, and whether broken ones are removed."""
+
+    look_inside: LookInside = _nowhere
+    repair: bool = False
+
+
+def verify_data_folder(path: Path, care: Care = Care()) -> Iterator[Finding]:
     """Yield what is wrong with the data folder and every library in it. Raises `DataFolderInUse`, `UnsafeSqlite`."""
     check_sqlite()
     if not path.is_dir():
@@ -65,10 +84,10 @@ def verify_data_folder(path: Path) -> Iterator[Finding]:
         for library_id in sorted(stored - listed):
             yield _warning(str(folder.libraries / library_id), "the catalogue does not list this library")
         for library_id in sorted(stored):
-            yield from verify_library(folder.libraries / library_id)
+            yield from verify_library(folder.libraries / library_id, care)
 
 
-def verify_library(folder: Path) -> Iterator[Finding]:
+def verify_library(folder: Path, care: Care = Care()) -> Iterator[Finding]:
     """Yield what is wrong with one library that nobody has open."""
     try:
         generation = current_generation(folder)
@@ -80,6 +99,7 @@ def verify_library(folder: Path) -> Iterator[Finding]:
         yield from _verify_pages(connection, str(generation / DATABASE))
         try:
             yield from _verify_rows(connection, generation)
+            yield from _verify_snapshot(connection, generation, care)
         except (apsw.Error, Damaged) as error:
             yield _damage(str(generation / DATABASE), f"cannot be read to its end: {error}")
 
@@ -126,7 +146,6 @@ def _verify_rows(connection: apsw.Connection, generation: Path) -> Iterator[Find
     if (documents, chunks) != (state.documents, state.chunks):
         counted, said = f"{documents} documents and {chunks} chunks", f"{state.documents} and {state.chunks}"
         yield _damage(database, f"there are {counted}, the state says {said}")
-    yield from _verify_snapshot(rows.snapshot(), generation / INDEX)
 
 
 def _verify_chunks(
@@ -184,16 +203,29 @@ def _verify_slots(connection: apsw.Connection, state: LibraryState, database: st
         yield _warning(database, f"{state.next_slot - known} slots hold no chunk and are not marked dead")
 
 
-def _verify_snapshot(snapshot: IndexSnapshot | None, index: Path) -> Iterator[Finding]:
+def _verify_snapshot(connection: apsw.Connection, generation: Path, care: Care) -> Iterator[Finding]:
+    snapshot, index = SqliteRows(connection, str(generation / DATABASE)).snapshot(), generation / INDEX
     named = None if snapshot is None else snapshot.folder
     for folder in sorted(index.iterdir()):
         if folder.name != named:
             yield _warning(str(folder), "no row names this index snapshot; the next start removes it")
     if snapshot is None:
         return
+    found = list(_inside(snapshot, index, care))
+    if not (found and care.repair):
+        yield from found
+        return
+    SqliteWritableRows(connection, str(generation / DATABASE)).name_snapshot(None)
+    shutil.rmtree(index / snapshot.folder, ignore_errors=True)
+    for each in found:
+        yield Finding(Severity.REPAIRED, each.what, f"{each.detail}; removed")
+
+
+def _inside(snapshot: IndexSnapshot, index: Path, care: Care) -> Iterable[Finding]:
     manifest = index / snapshot.folder / MANIFEST
     if not manifest.exists() or crc32(manifest.read_bytes()) != snapshot.manifest_crc:
-        yield _warning(str(manifest), "missing or damaged; the next start rebuilds the index from the rows")
+        return [_warning(str(manifest), "missing or damaged; the next start rebuilds the index from the rows")]
+    return care.look_inside(snapshot, index)
 
 
 def _copy(connection: apsw.Connection, slot: int) -> bytes | None:

@@ -1,0 +1,81 @@
+"""From what the services say of an index to the wire."""
+
+from pergamum.api.answers import made
+from pergamum.domain.recall import RecallCurve
+from pergamum.engine.auto import Decision
+from pergamum.engine.building import Forecast
+from pergamum.services.index import IndexReport
+from pergamum.wire.index import AutoOut, IndexOut, PreflightOut, RecallPointOut
+
+
+def index_out(report: IndexReport) -> IndexOut:
+    """Return what there is to know of an index."""
+    status = report.status
+    return made(
+        IndexOut,
+        kind=status.spec.kind.value,
+        params=status.spec.params,
+        active=status.active.kind.value,
+        active_params=report.params_in_force,
+        slots=status.slots,
+        dead_slots=status.dead_slots,
+        damaged=status.damaged,
+        tail=status.tail,
+        unsaved=status.unsaved,
+        memory_bytes=status.memory_bytes,
+        mapped_bytes=status.mapped_bytes,
+        disk_bytes=status.disk_bytes,
+        recall_curve=_curve_out(status.curve),
+        measured_at=None if status.curve is None else status.curve.measured_at,
+        auto=None if report.auto is None else _auto_out(report.auto),
+        operation=report.operation,
+    )
+
+
+def preflight_out(forecast: Forecast) -> PreflightOut:
+    """Return what an index is predicted to take."""
+    return made(
+        PreflightOut,
+        kind=forecast.spec.kind.value,
+        params=forecast.spec.params,
+        chunks=forecast.chunks,
+        sampled=forecast.sampled,
+        memory_bytes=forecast.memory_bytes,
+        disk_bytes=forecast.disk_bytes,
+        build_seconds=forecast.build_seconds,
+        recall_curve=_curve_out(forecast.curve),
+    )
+
+
+def _curve_out(curve: RecallCurve | None) -> list[RecallPointOut] | None:
+    if curve is None:
+        return None
+    return [
+        made(
+            RecallPointOut,
+            strategy=str(point.strategy),
+            effort=point.effort,
+            k=point.k,
+            selectivity=point.selectivity,
+            foreign=point.foreign,
+            recall=point.recall,
+            low=point.low,
+            high=point.high,
+            seconds=point.seconds,
+            queries=point.queries,
+        )
+        for point in curve.points
+    ]
+
+
+def _auto_out(decision: Decision) -> AutoOut:
+    return made(
+        AutoOut,
+        kind=decision.kind.value,
+        reason=decision.reason,
+        live_chunks=decision.live_chunks,
+        scan_seconds=decision.scan_seconds,
+        graph_seconds=decision.graph_seconds,
+        graph_from=decision.graph_from,
+        exact_below=decision.exact_below,
+    )

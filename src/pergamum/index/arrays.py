@@ -1,0 +1,28 @@
+"""Arrays as kernels want them: read-only where they must not write, starting on a cache line where speed asks for it."""
+
+from typing import Final, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+LINE: Final = 64
+"""Bytes of a cache line, and of the widest registers."""
+
+Array = TypeVar("Array", bound=npt.NDArray[np.generic])
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+def readonly(array: Array) -> Array:
+    """Return a view that cannot be written: the type that most kernels are compiled for."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def aligned(rows: int, columns: int, scalar: type[Scalar]) -> npt.NDArray[Scalar]:
+    """Return an uninitialised array (rows, columns) whose first element starts a cache line."""
+    dtype = np.dtype(scalar)
+    size = rows * columns * dtype.itemsize
+    space = np.empty(size + LINE, dtype=np.uint8)
+    start = -space.ctypes.data % LINE
+    return space[start : start + size].view(dtype).reshape(rows, columns)

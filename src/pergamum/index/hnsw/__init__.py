@@ -1,0 +1,1 @@
+"""Approximate search by walking a navigable graph of 8-bit codes."""

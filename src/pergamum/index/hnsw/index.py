@@ -1,0 +1,189 @@
+"""Approximate nearest neighbours by a hierarchical navigable small-world graph over 8-bit codes.
+
+With n slots, d dimensions, degree m and effort e:
+
+    search   about e * m code comparisons of d bytes each, and k + 16 vectors read; n enters through the upper layers,
+             O(log n), and through the effort a recall takes, which grows slowly (docs/indexes.md has the exponent)
+    build    O(n * ef_construction * m * d), in parallel, the same graph for any number of threads
+    grown    O(n) copied, O(new * ef_construction * m * d) inserted; O(dead * m^2 * d) to mend gaps
+    memory   d rounded up to 64, plus 16 and 8 m bytes a slot, and 4 m / (m - 1) for the layers above
+
+Slots that died stay in the graph as stepping stones and are left out of results, until a `grown` finds more than
+MEND_SHARE of them: then they are taken out and the gaps are closed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar, Final, Self
+
+import numpy as np
+
+from pergamum.domain.vectors import Matrix, Metric
+from pergamum.index.arrays import readonly
+from pergamum.index.base import Job, Neighbours, Route, Strategy, padded
+from pergamum.index.brute_force.work import READ, Work
+from pergamum.index.code_rows import CodeRows, empty_rows, extended_rows
+from pergamum.index.hnsw import faults, snapshot
+from pergamum.index.hnsw.build import Builder
+from pergamum.index.hnsw.graph import ABSENT, Graph, Plan, Scratch, empty_graph, frozen, levels_of, scratch, widened
+from pergamum.index.hnsw.params import HnswParams
+from pergamum.index.mask import Flags, SlotMask
+from pergamum.index.quantize import TERMS, QueryCodes
+
+MEND_SHARE: Final = 0.1
+"""Share of dead slots in the graph above which growing takes them out."""
+MOST_EFFORT: Final = 4000
+_EFFORTS: Final = (10, 16, 24, 36, 54, 80, 120, 180, 270, 400, 600, 900, 1350, 2000, 3000, MOST_EFFORT)
+_METRICS: Final = list(Metric)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HnswIndex:
+    """A `BuiltIndex` over the slots [0, count). `entry` is the slot searches enter by, -1 in an empty graph."""
+
+    kind: ClassVar[str] = "hnsw"
+    strategies: ClassVar[tuple[Strategy, ...]] = (Strategy.GRAPH, Strategy.FILTERED_GRAPH, Strategy.SCAN)
+
+    dimension: int
+    metric: Metric
+    params: HnswParams
+    rows: CodeRows
+    graph: Graph
+    entry: int
+    _scratches: list[Scratch] = field(default_factory=list, repr=False)
+
+    @classmethod
+    def build(cls, vectors: Matrix, metric: Metric, live: SlotMask, params: HnswParams, job: Job) -> Self:
+        """Return an index of all live rows of `vectors`. Raises `Cancelled`."""
+        dimension = vectors.shape[1]
+        nothing = cls(
+            dimension, metric, params, empty_rows(0, dimension), empty_graph(np.empty(0, np.uint8), params.m), -1
+        )
+        return nothing.grown(vectors, live, job)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Map what `save` wrote. Raises `Damaged`, or `NewerFormat`."""
+        return cls(*snapshot.read(folder))
+
+    @property
+    def count(self) -> int:
+        """How many slots it covers, live or not."""
+        return len(self.rows.codes)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory of codes and links, in bytes, anonymous or mapped."""
+        return sum(part.nbytes for part in (*self.rows, *self.graph))
+
+    def efforts(self, strategy: Strategy, k: int) -> tuple[int, ...]:
+        """Return efforts worth measuring for k hits; a scan has none."""
+        if strategy is Strategy.SCAN:
+            return (0,)
+        return tuple(effort for effort in _EFFORTS if effort >= k) or (k,)
+
+    def grown(self, vectors: Matrix, live: SlotMask, job: Job) -> Self:
+        """Return an index over all rows of `vectors`; see `BuiltIndex.grown`."""
+        job.report(0.0)
+        rows = extended_rows(self.rows, vectors, self.metric)
+        new = range(self.count, len(vectors))
+        alive = _alive(live, len(vectors))
+        levels = np.concatenate([self.graph.levels, levels_of(new, self.params.m)])
+        levels[new.start :][~alive[new.start :]] = ABSENT
+        builder = Builder(_frozen_rows(rows), widened(self.graph, levels), self.params, job, self.entry)
+        present = self.graph.levels != ABSENT
+        if np.count_nonzero(present & ~alive[: self.count]) > MEND_SHARE * np.count_nonzero(present):
+            builder.mend(alive)
+        builder.insert(np.flatnonzero(alive[new.start :]) + new.start, (0.1, 0.98))
+        builder.connect()
+        job.report(1.0)
+        return replace(
+            self, rows=_frozen_rows(rows), graph=frozen(builder.graph), entry=builder.entry, _scratches=[]
+        )
+
+    def search(self, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, route: Route) -> Neighbours:
+        """Return for each query near allowed slots; see `BuiltIndex.search`."""
+        from pergamum.index.quantize_kernels import encode_queries  # noqa: PLC0415  # numba: loaded by then
+
+        queries = np.ascontiguousarray(queries, dtype=np.float32)
+        digits = np.zeros((len(queries), 2, self.rows.codes.shape[1]), dtype=np.int8)
+        codes = QueryCodes(readonly(queries), digits, np.empty((len(queries), TERMS)))
+        encode_queries(codes.raw, self.metric is Metric.COSINE, digits, codes.terms)
+        rows = readonly(np.asarray(vectors))
+        if route.strategy is Strategy.SCAN or self.entry < 0:
+            return self._scan(codes, k, rows, allowed)
+        return self._walk(codes, k, rows, allowed, route)
+
+    def save(self, folder: Path) -> None:
+        """Write the index into `folder`; see docs/formats/hnsw-index.md."""
+        snapshot.write(folder, self.dimension, self.metric, self.params, self.rows, self.graph, self.entry)
+
+    def faults(self) -> Iterator[str]:
+        """Yield what is wrong inside; see `BuiltIndex.faults`."""
+        yield from faults.of_graph(self.graph, self.entry, self.count)
+
+    def _walk(self, codes: QueryCodes, k: int, vectors: Matrix, allowed: SlotMask, route: Route) -> Neighbours:
+        from pergamum.index.hnsw import kernels  # noqa: PLC0415
+        from pergamum.index.brute_force.kernels import BODY  # noqa: PLC0415
+
+        flags = allowed.flat()
+        share = allowed.allowed(self.count) / self.count if len(flags) else 1.0
+        work, doubtful = Work.begin(len(codes.raw), k), np.empty(len(codes.raw), dtype=np.bool_)
+        filtered, effort = route.strategy is Strategy.FILTERED_GRAPH, max(route.effort, k)
+        plan = Plan(
+            _METRICS.index(self.metric), self.entry, int(self.graph.levels[self.entry]), effort, int(filtered), share
+        )
+        own = self._borrow(effort)
+        scored = kernels.search(BODY, self.rows, self.graph, plan, vectors, codes, flags, own, work, doubtful)
+        self._scratches.append(own)
+        found = Neighbours(work.slots, work.distances, int(work.sizes[:, READ].sum()), scored)
+        if not doubtful.any():
+            return found
+        return self._rescanned(found, codes, doubtful, vectors, allowed)
+
+    def _rescanned(
+        self, found: Neighbours, codes: QueryCodes, doubtful: Flags, vectors: Matrix, allowed: SlotMask
+    ) -> Neighbours:
+        """Return `found` with the doubtful queries answered by a scan."""
+        chosen = QueryCodes(readonly(codes.raw[doubtful]), codes.digits[doubtful], codes.terms[doubtful])
+        exact = self._scan(chosen, found.slots.shape[1], vectors, allowed)
+        found.slots[doubtful], found.distances[doubtful] = exact.slots, exact.distances
+        return replace(
+            found,
+            verified=found.verified + exact.verified,
+            scored=found.scored + exact.scored,
+            rescanned=int(doubtful.sum()),
+        )
+
+    def _scan(self, codes: QueryCodes, k: int, vectors: Matrix, allowed: SlotMask) -> Neighbours:
+        from pergamum.index.brute_force.kernels import BODY, finish  # noqa: PLC0415
+        from pergamum.index.row_kernels import GROUP, scan_rows  # noqa: PLC0415
+
+        work, metric = Work.begin(len(codes.raw), min(k, max(self.count, 1))), _METRICS.index(self.metric)
+        flags = allowed.flat()
+        scan_rows(BODY, self.rows, flags, metric, vectors, codes, np.empty(GROUP, dtype=np.uint32), work)
+        finish(metric, vectors, codes, work)
+        scored = allowed.allowed(self.count) * len(codes.raw)
+        return padded(Neighbours(work.slots, work.distances, int(work.sizes[:, READ].sum()), scored), k)
+
+    def _borrow(self, effort: int) -> Scratch:
+        """Return scratch that nobody else uses; taking from and adding to a list is atomic."""
+        try:
+            own = self._scratches.pop()
+        except IndexError:
+            own = None
+        if own is not None and len(own.pool) > effort:
+            return own
+        return scratch(self.count, self.rows.codes.shape[1], effort)
+
+
+def _alive(live: SlotMask, count: int) -> Flags:
+    alive = np.ones(count, dtype=np.bool_)
+    flags = live.flat()[:count]
+    alive[: len(flags)] = flags
+    return alive
+
+
+def _frozen_rows(rows: CodeRows) -> CodeRows:
+    return CodeRows(*(readonly(part) for part in rows))

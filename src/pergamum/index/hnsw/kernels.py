@@ -1,0 +1,408 @@
+"""Walking the graph: search by 8-bit codes, then distances of the best by float32.
+
+Source   Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using Hierarchical Navigable
+         Small World graphs", IEEE TPAMI 2020 (arXiv 1603.09320). Algorithm 2 is `walk`, algorithm 5 is `search`.
+Symbols  q: query | ef: effort | lc: layer | C and W, candidates and nearest found: one sorted pool, in which an entry
+         says whether it was expanded | v, visited: marks of the current epoch.
+
+The filtered walk is that of ACORN-1 (Patel et al., SIGMOD 2024, arXiv 2403.04871): where a neighbour may not be returned,
+its neighbours take its place.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from numba import types
+
+from pergamum.domain.vectors import Matrix
+from pergamum.index import heap
+from pergamum.index.arrays import LINE
+from pergamum.index.brute_force.kernels import QUERIES, WORK
+from pergamum.index.brute_force.work import READ, VERIFIED, Integers, Work
+from pergamum.index.code_rows import CodeRows
+from pergamum.index.distance_kernels import distance
+from pergamum.index.hnsw.graph import (
+    ALLOWED,
+    EPOCH,
+    NONE,
+    SCORED,
+    SEEDS,
+    Aim,
+    Graph,
+    Plan,
+    Reach,
+    Scratch,
+)
+from pergamum.index.jit import F8, I8, array, kernel, named
+from pergamum.index.mask import Flags
+from pergamum.index.quantize import NORM, STEP, QueryCodes
+from pergamum.index.row_kernels import FLAGS, ROWS, SIGNED, Slots, is_allowed, row_dots
+from pergamum.index.rows_vnni import prefetch
+
+F4, U4, U8 = types.float32, types.uint32, types.uint64
+LINKS = array(U4, 2, readonly=True)
+PLACES, LEVELS = array(types.int32, 1, readonly=True), array(types.uint8, 1, readonly=True)
+GRAPH = named(Graph, LINKS, LINKS, PLACES, LEVELS)
+_U8S, _U4S, _I4S, _U1S = array(U8, 1), array(U4, 1), array(types.int32, 1), array(types.uint8, 1)
+SCRATCH = named(Scratch, _U1S, array(I8, 1), _U8S, _U4S, _I4S, _U8S, _U4S, SIGNED, SIGNED)
+AIM, REACH = named(Aim, SIGNED, F4, I8), named(Reach, I8, I8, I8)
+_PLAN = named(Plan, I8, I8, I8, I8, I8, F8)
+_MATRIX = array(F4, 2, readonly=True)
+
+Entries = npt.NDArray[np.uint64]
+
+EXPANDED = np.uint64(1)
+_SIGN = np.uint32(0x80000000)
+_SLOT = np.uint64(0x7FFFFFFF)
+_HIGHEST = np.uint64(0xFFFFFFFFFFFFFFFF)
+_HALF = np.uint64(32)
+_ONE = np.uint64(1)
+
+LINKS_LINES = 2
+"""Cache lines of a list of links that are asked for ahead."""
+SEED_EFFORT = 32
+"""Pool of the unfiltered walk that finds where a filtered one starts."""
+MOST_FRESH = 64
+"""Slots a filtered walk takes from the neighbours of one slot."""
+VERIFIED_BEYOND = 16
+"""Vectors read beyond k: the order of codes is nearly that of vectors."""
+LEAST_SHARE = 0.25
+"""Share of the allowed slots expected near the query below which the filter counts as set against it."""
+
+
+@kernel(U8, F4, I8, inline=True)
+def packed(key: float, slot: int) -> int:
+    """Return an integer that sorts as (key, slot): the bits of the key made monotone, the slot, a bit for `expanded`.
+
+    O(1). REQUIRES: key is not NaN, slot < 2^31.
+    """
+    bits = np.float32(key).view(np.uint32)
+    ordered = ~bits if bits & _SIGN else bits | _SIGN
+    return (np.uint64(ordered) << _HALF) | (np.uint64(slot) << _ONE)
+
+
+@kernel(F4, U8, inline=True)
+def key_of(entry: int) -> float:
+    """Return the key in a packed entry. O(1)."""
+    ordered = np.uint32(entry >> _HALF)
+    bits = ordered & ~_SIGN if ordered & _SIGN else ~ordered
+    return np.uint32(bits).view(np.float32)
+
+
+@kernel(I8, U8, inline=True)
+def slot_of(entry: int) -> int:
+    """Return the slot in a packed entry. O(1)."""
+    return np.int64((entry >> _ONE) & _SLOT)
+
+
+@kernel(I8, _U8S, I8, U8, inline=True)
+def place_of(pool: Entries, size: int, entry: int) -> int:
+    """Return how many of the first `size` entries are smaller: a binary search without branches. O(log size)."""
+    low, left = 0, size
+    while left > 1:
+        half = left >> 1
+        low += half if pool[low + half - 1] < entry else 0
+        left -= half
+    return low + 1 if left == 1 and pool[low] < entry else low
+
+
+@kernel(I8, _U8S, I8, I8, U8, inline=True)
+def insert(pool: Entries, size: int, most: int, entry: int) -> int:
+    """Put `entry` into the sorted pool, which keeps its `most` smallest; return its place. O(size).
+
+    REQUIRES: size < most, or the entry is smaller than the last.
+    """
+    place = place_of(pool, size, entry)
+    i = min(size, most - 1)
+    while i > place:
+        pool[i] = pool[i - 1]
+        i -= 1
+    pool[place] = entry
+    return place
+
+
+@kernel(types.void, SCRATCH, inline=True)
+def new_epoch(scratch: Scratch) -> None:
+    """Forget which slots were seen. O(1), but O(n) every 255th time."""
+    scratch.state[EPOCH] += 1
+    if scratch.state[EPOCH] > 255:
+        scratch.marks[:] = 0
+        scratch.state[EPOCH] = 1
+
+
+@kernel(I8, LINKS, I8, SCRATCH, inline=True)
+def gather(links: Slots, row: int, scratch: Scratch) -> int:
+    """Put the unseen slots of a list into `fresh` and mark them; return how many. O(links), without branches."""
+    marks, fresh, epoch = scratch.marks, scratch.fresh, np.uint8(scratch.state[EPOCH])
+    count = 0
+    for i in range(links.shape[1]):
+        slot = links[row, i]
+        if slot == NONE:
+            break
+        fresh[count] = slot
+        count += marks[np.uint64(slot)] != epoch
+        marks[np.uint64(slot)] = epoch
+    return count
+
+
+@kernel(I8, LINKS, I8, FLAGS, SCRATCH, inline=True)
+def gather_allowed(links: Slots, row: int, flags: Flags, scratch: Scratch) -> int:
+    """Put unseen allowed slots into `fresh`: of the list, and of the lists of those in it that are not allowed.
+
+    O(links^2), and at most MOST_FRESH slots.
+    """
+    marks, fresh, epoch = scratch.marks, scratch.fresh, np.uint8(scratch.state[EPOCH])
+    count = 0
+    for i in range(links.shape[1]):
+        slot = links[row, i]
+        if slot == NONE or count >= MOST_FRESH:
+            break
+        if marks[np.uint64(slot)] == epoch:
+            continue
+        marks[np.uint64(slot)] = epoch
+        if is_allowed(flags, np.int64(slot)):
+            fresh[count] = slot
+            count += 1
+            continue
+        for j in range(links.shape[1]):
+            further = links[np.uint64(slot), j]
+            if further == NONE or count >= MOST_FRESH:
+                break
+            if marks[np.uint64(further)] != epoch and is_allowed(flags, np.int64(further)):
+                marks[np.uint64(further)] = epoch
+                fresh[count] = further
+                count += 1
+    return count
+
+
+@kernel(types.void, LINKS, I8, ROWS, SCRATCH, inline=True)
+def ask_for_neighbours(links: Slots, row: int, rows: CodeRows, scratch: Scratch) -> None:
+    """Ask for the codes of the unseen slots of a list, while others are being scored. Changes nothing. O(links)."""
+    epoch, lines = np.uint8(scratch.state[EPOCH]), rows.codes.shape[1] // LINE
+    for i in range(links.shape[1]):
+        slot = links[row, i]
+        if slot == NONE:
+            break
+        if scratch.marks[np.uint64(slot)] != epoch:
+            prefetch(rows.codes, np.int64(slot), lines)
+
+
+@kernel(I8, I8, ROWS, AIM, I8, U8, SCRATCH, inline=True)
+def score(body: int, rows: CodeRows, aim: Aim, count: int, limit: int, scratch: Scratch) -> int:
+    """Score the first `count` slots of `fresh`; leave the packed entries below `limit` in `keys`; return how many.
+
+    Symbols  key = terms[1] - s * factor * (<q, c + 128> - offset).
+    Cost     O(count * d).
+    """
+    fresh, terms, keys, sums = scratch.fresh, rows.terms, scratch.keys, scratch.sums
+    row_dots(body, rows.codes, fresh, count, aim.query, sums)
+    scratch.state[SCORED] += count
+    kept = 0
+    for i in range(count):
+        slot = np.uint64(fresh[i])
+        product = np.float32(sums[i] - aim.offset)
+        entry = packed(terms[slot, 1] - terms[slot, 0] * (aim.factor * product), np.int64(slot))
+        keys[kept] = entry
+        kept += entry < limit
+    return kept
+
+
+@kernel(I8, _U8S, I8, I8, inline=True)
+def next_unexpanded(pool: Entries, place: int, size: int) -> int:
+    """Return the first place from `place` on whose entry was not expanded, or `size`. O(size)."""
+    while place < size and pool[place] & EXPANDED:
+        place += 1
+    return place
+
+
+@kernel(types.void, I8, FLAGS, SCRATCH, inline=True)
+def count_allowed(count: int, flags: Flags, scratch: Scratch) -> None:
+    """Add to the state how many of the first `count` slots of `fresh` a search may return. O(count)."""
+    for i in range(count):
+        scratch.state[ALLOWED] += is_allowed(flags, np.int64(scratch.fresh[i]))
+
+
+@kernel(types.void, LINKS, I8, I8, ROWS, SCRATCH, inline=True)
+def ask_ahead(links: Slots, cursor: int, size: int, rows: CodeRows, scratch: Scratch) -> None:
+    """Ask for what the next two expansions will most likely read. Changes nothing. O(links)."""
+    pool = scratch.pool
+    if cursor < size:
+        ask_for_neighbours(links, slot_of(pool[cursor]), rows, scratch)
+        after = next_unexpanded(pool, cursor + 1, size)
+        if after < size:
+            prefetch(links, slot_of(pool[after]), LINKS_LINES)
+
+
+@kernel(I8, I8, ROWS, LINKS, PLACES, REACH, AIM, FLAGS, SCRATCH)
+def walk(
+    body: int,
+    rows: CodeRows,
+    links: Slots,
+    places: Integers,
+    reach: Reach,
+    aim: Aim,
+    flags: Flags,
+    scratch: Scratch,
+) -> int:
+    """Fill `pool` with the nearest slots found from the seeds in `fresh`; return how many. Algorithm 2.
+
+    Shapes   places: `Graph.upper_rows`, read above layer 0 only | flags: see `SlotMask.flat`; empty: nothing is counted.
+    Cost     O(expanded * links * d), with about `effort` expanded. Ends because an entry is expanded at most once, a
+             slot enters the pool at most once, and what leaves the pool never comes back.
+    """
+    effort, layer, filtered = reach
+    pool, keys, lines = scratch.pool, scratch.keys, rows.codes.shape[1] // LINE
+    new_epoch(scratch)
+    count = scratch.state[SEEDS]
+    for i in range(count):
+        scratch.marks[np.uint64(scratch.fresh[i])] = np.uint8(scratch.state[EPOCH])
+    size = cursor = 0
+    while True:
+        for i in range(count):
+            prefetch(rows.codes, np.int64(scratch.fresh[i]), lines)
+            prefetch(rows.terms, np.int64(scratch.fresh[i]), 1)
+        if len(flags) > 0 and filtered == 0:
+            count_allowed(count, flags, scratch)
+        cursor = next_unexpanded(pool, cursor, size)
+        if layer == 0 and filtered == 0:
+            ask_ahead(links, cursor, size, rows, scratch)
+        kept = score(body, rows, aim, count, pool[size - 1] if size == effort else _HIGHEST, scratch)
+        for i in range(kept):
+            if size < effort or keys[i] < pool[size - 1]:
+                cursor = min(cursor, insert(pool, size, effort, keys[i]))
+                size = min(size + 1, effort)
+        cursor = next_unexpanded(pool, cursor, size)
+        if cursor >= size:
+            return size
+        node = slot_of(pool[cursor])
+        pool[cursor] |= EXPANDED
+        if filtered:
+            count = gather_allowed(links, node, flags, scratch)
+        else:
+            count = gather(links, node if layer == 0 else np.int64(places[node]) + layer - 1, scratch)
+
+
+@kernel(I8, I8, ROWS, GRAPH, AIM, I8, I8, I8, SCRATCH)
+def descend(
+    body: int, rows: CodeRows, graph: Graph, aim: Aim, start: int, top: int, bottom: int, scratch: Scratch
+) -> int:
+    """Return the slot that a greedy walk from `start` ends at, through the layers from `top` down to `bottom` + 1.
+
+    Cost     O(hops * m * d). Ends because the key falls with every hop.
+    """
+    links, fresh, keys = graph.upper, scratch.fresh, scratch.keys
+    fresh[0] = start
+    score(body, rows, aim, 1, _HIGHEST, scratch)
+    best = keys[0]
+    for layer in range(top, bottom, -1):
+        moved = True
+        while moved:
+            moved, row, count = False, np.int64(graph.upper_rows[slot_of(best)]) + layer - 1, 0
+            while count < links.shape[1] and links[row, count] != NONE:
+                fresh[count] = links[row, count]
+                count += 1
+            for i in range(score(body, rows, aim, count, best, scratch)):
+                if keys[i] < best:
+                    best, moved = keys[i], True
+    return slot_of(best)
+
+
+@kernel(I8, I8, ROWS, GRAPH, AIM, FLAGS, SCRATCH)
+def seed_filtered(body: int, rows: CodeRows, graph: Graph, aim: Aim, flags: Flags, scratch: Scratch) -> int:
+    """Replace the seed in `fresh` by allowed slots near the query; return how many.
+
+    They are the allowed ones among the slots that a short unfiltered walk ends with, and among their neighbours.
+    """
+    links, fresh, chosen = graph.links, scratch.fresh, scratch.chosen
+    size = walk(body, rows, links, graph.upper_rows, Reach(SEED_EFFORT, 0, 0), aim, flags, scratch)
+    found = 0
+    new_epoch(scratch)
+    epoch = np.uint8(scratch.state[EPOCH])
+    for i in range(size):
+        near = slot_of(scratch.pool[i])
+        if is_allowed(flags, near) and scratch.marks[near] != epoch:
+            scratch.marks[near] = epoch
+            chosen[found] = near
+            found += 1
+        count = gather_allowed(links, near, flags, scratch)
+        for j in range(count):
+            chosen[found + j] = fresh[j]
+        found += count
+    for i in range(found):
+        fresh[i] = chosen[i]
+    return found
+
+
+@kernel(I8, ROWS, _MATRIX, QUERIES, I8, I8, I8, FLAGS, SCRATCH, WORK)
+def verify(
+    rows: CodeRows,
+    vectors: Matrix,
+    queries: QueryCodes,
+    row: int,
+    metric: int,
+    size: int,
+    flags: Flags,
+    scratch: Scratch,
+    work: Work,
+) -> int:
+    """Put the reference distances of the first allowed slots of the pool into the results; return how many.
+
+    Cost     O((k + VERIFIED_BEYOND) * d) time.
+    """
+    most, read = work.slots.shape[1] + VERIFIED_BEYOND, 0
+    for i in range(size):
+        slot = slot_of(scratch.pool[i])
+        if read == most:
+            break
+        if is_allowed(flags, slot):
+            found = distance(metric, queries.raw[row], queries.terms[row, NORM], vectors[slot])
+            work.sizes[row, VERIFIED] = heap.push_bounded(
+                work.distances[row], work.slots[row], work.sizes[row, VERIFIED], found, slot
+            )
+            read += 1
+    work.sizes[row, READ] = read
+    return read
+
+
+@kernel(I8, I8, ROWS, GRAPH, _PLAN, _MATRIX, QUERIES, FLAGS, SCRATCH, WORK, array(types.boolean, 1))
+def search(
+    body: int,
+    rows: CodeRows,
+    graph: Graph,
+    plan: Plan,
+    vectors: Matrix,
+    queries: QueryCodes,
+    flags: Flags,
+    scratch: Scratch,
+    work: Work,
+    doubtful: Flags,
+) -> int:
+    """Find the nearest of every query; sorted results go into `work`. Return how many slots were scored.
+
+    A query is `doubtful`, and for somebody else to scan, when fewer than k slots turned up, or when so few of the slots
+    near it are allowed, compared with the share that is allowed everywhere, that the filter must be set against it:
+    then what it asks for lies far away, where a walk towards the query does not go.
+
+    Shapes   work of m rows | doubtful (m,) flags | plan: see `Plan`.
+    Cost     O(m * (log n + effort) * links * d) on data of low intrinsic dimension; the paper's section 4.2.
+    """
+    metric, entry, top, effort, filtered, share = plan
+    k, scored = work.slots.shape[1], 0
+    for row in range(len(work.limits)):
+        query, total = queries.digits[row, 0], 0
+        for digit in query:
+            total += digit
+        aim = Aim(query, np.float32(512.0 * queries.terms[row, STEP]), 128 * total)
+        scratch.state[SCORED], scratch.state[ALLOWED], scratch.state[SEEDS] = 0, 0, 1
+        scratch.fresh[0] = descend(body, rows, graph, aim, entry, top, 0, scratch)
+        before = scratch.state[SCORED]
+        if filtered:
+            scratch.state[SEEDS] = seed_filtered(body, rows, graph, aim, flags, scratch)
+        seen = scratch.state[SCORED] - before
+        size = walk(body, rows, graph.links, graph.upper_rows, Reach(effort, 0, filtered), aim, flags, scratch)
+        if filtered == 0:
+            seen = scratch.state[SCORED] - before
+        read = verify(rows, vectors, queries, row, metric, size, flags, scratch, work)
+        scored += scratch.state[SCORED]
+        doubtful[row] = read < k or (len(flags) > 0 and scratch.state[ALLOWED] < LEAST_SHARE * share * seen)
+        heap.sort(work.distances[row], work.slots[row], work.sizes[row, VERIFIED])
+    return scored

@@ -1,0 +1,1 @@
+"""Exact search in few dimensions by a tree of boxes."""
