@@ -1,19 +1,71 @@
+"""Asking for an index, following and cancelling what builds it, and knowing what it would take."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from starlette.testclient import TestClient
 
-from tests.api.conftest import assert_problem, chunk, put
+from tests.api.conftest import assert_problem, chunk, new_library, put, serving
+from tests.support import forge as forges
+from tests.support.forge import Forge
+
+PATIENCE = 20.0
+ENDED = {"succeeded", "failed", "cancelled"}
 
 
-def test_auto_reports_what_is_active(client: TestClient, library: str) -> None:
+@pytest.fixture
+def forge(monkeypatch: pytest.MonkeyPatch) -> Iterator[Forge]:
+    """Fake kinds: what is tested here is what surrounds a build."""
+    made = forges.install(monkeypatch)
+    yield made
+    made.go.set()
+
+
+@pytest.fixture
+def filled(client: TestClient, library: str) -> str:
+    """The path of a library of two chunks."""
+    put(client, library, "d", chunk("a", 1, 1), chunk("b", 2, 1))
+    return library
+
+
+def _followed(client: TestClient, location: str) -> dict[str, Any]:
+    """Ask for the operation until it has ended."""
+    return _asked_until(client, location, lambda operation: operation["status"] in ENDED)
+
+
+def _asked_until(client: TestClient, path: str, done: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    waiting, answer = threading.Event(), dict[str, Any]()
+    for _ in range(int(PATIENCE / 0.005)):
+        answer.update(client.get(path).json())
+        if done(answer):
+            return answer
+        waiting.wait(0.005)
+    raise AssertionError(answer)
+
+
+def _held(client: TestClient, library: str, forge: Forge, **spec: object) -> str:
+    """Ask for an index whose build waits; return the operation's path once it has begun."""
+    forge.hold()
+    location = str(client.post(f"{library}/index", json=spec).headers["location"])
+    assert forge.begun.wait(PATIENCE)
+    return location
+
+
+def test_auto_reports_what_is_active_and_why(client: TestClient, library: str) -> None:
     put(client, library, "d", chunk("a", 1, 1), chunk("b", 1, 1))
     client.delete(f"{library}/chunks/a")
 
     index = client.get(f"{library}/index").json()
 
-    assert (index["kind"], index["params"], index["active"]) == ("auto", {}, "brute_force")
-    assert (index["slots"], index["dead_slots"], index["damaged"]) == (2, 1, 0)
+    assert (index["kind"], index["params"], index["active"], index["active_params"]) == ("auto", {}, "brute_force", {})
+    assert (index["slots"], index["dead_slots"], index["damaged"], index["tail"]) == (2, 1, 0, 0)
+    assert (index["recall_curve"], index["measured_at"], index["operation"]) == (None, None, None)
+    assert index["auto"]["kind"] == "brute_force"
+    assert index["auto"]["reason"].startswith("1 live chunks: exact search is quick enough")
 
 
 def test_another_index_is_an_operation_that_can_be_followed(client: TestClient, library: str) -> None:
@@ -28,12 +80,156 @@ def test_another_index_is_an_operation_that_can_be_followed(client: TestClient, 
     assert client.get(library).json()["index"] == {"kind": "brute_force", "params": {}}
 
 
-@pytest.mark.parametrize(
-    "body", [{"kind": "hnsw"}, {"kind": "auto", "params": {"m": 8}}, {"kind": None}, [], {"sort": 1}]
-)
+def test_an_index_is_built_beside_searches(client: TestClient, filled: str, forge: Forge) -> None:
+    location = _held(client, filled, forge, kind="lsh", params={"tables": 4})
+
+    operation = client.get(location).json()
+    assert (operation["status"], operation["seconds_left"]) == ("running", None)
+    assert 0 < operation["progress"] < 1
+    index = client.get(f"{filled}/index").json()
+    assert (index["kind"], index["active"], f"/v1/operations/{index['operation']}") == ("lsh", "brute_force", location)
+    assert _nearest(client, filled) == "a"
+
+    forge.go.set()
+    assert _followed(client, location)["result"] == {"kind": "lsh", "active": "lsh", "position": 2}
+    index = client.get(f"{filled}/index").json()
+    assert (index["active"], index["active_params"], index["operation"], index["auto"]) == (
+        "lsh",
+        {"tables": 4},
+        None,
+        None,
+    )
+    assert index["memory_bytes"] > 0
+    assert index["disk_bytes"] > 0
+    (point,) = index["recall_curve"]
+    assert point["low"] <= point["recall"] <= point["high"]
+    assert index["measured_at"].startswith("2026-01-01")
+    assert _nearest(client, filled) == "a"
+
+
+def _nearest(client: TestClient, library: str) -> str:
+    found = client.post(f"{library}/search", json={"vector": [1, 1], "k": 1}).json()
+    return str(found["hits"][0]["chunk_id"])
+
+
+def test_an_operation_is_cancelled(client: TestClient, filled: str, forge: Forge) -> None:
+    location = _held(client, filled, forge, kind="lsh")
+
+    answer = client.delete(location)
+
+    assert (answer.status_code, answer.json()["status"], answer.headers["pergamum-position"]) == (202, "cancelled", "3")
+    assert _followed(client, location) == answer.json()
+    index = client.get(f"{filled}/index").json()
+    assert (index["kind"], index["active"], index["operation"]) == ("auto", "brute_force", None)
+    problem = assert_problem(client.delete(location), 409, "operation-ended")
+    assert problem["operation_status"] == "cancelled"
+
+
+def test_what_has_ended_or_never_was_cannot_be_cancelled(client: TestClient, library: str) -> None:
+    location = client.post(f"{library}/index", json={"kind": "brute_force"}).headers["location"]
+
+    assert_problem(client.delete(location), 409, "operation-ended")
+    for id in (str(uuid4()), "nonsense"):
+        assert_problem(client.delete(f"/v1/operations/{id}"), 404, "operation-not-found")
+
+
+def test_a_failed_build_is_told_and_the_old_index_goes_on(client: TestClient, filled: str, forge: Forge) -> None:
+    forge.fail = MemoryError("no room for a graph")
+
+    operation = _followed(client, client.post(f"{filled}/index", json={"kind": "lsh"}).headers["location"])
+
+    assert operation["status"] == "failed"
+    assert operation["error"]["type"] == "/problems/build-failed"
+    assert operation["error"]["detail"] == "no room for a graph"
+    assert client.get(f"{filled}/index").json()["active"] == "brute_force"
+    assert _nearest(client, filled) == "a"
+
+
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+def test_settings_change_the_index_without_an_operation(
+    client: TestClient, filled: str, forge: Forge, method: str
+) -> None:
+    name = client.get(filled).json()["name"]
+
+    changed = client.request(method, filled, json={"name": name, "index": {"kind": "kd_tree"}})
+
+    assert changed.json()["index"] == {"kind": "kd_tree", "params": {}}
+    _asked_until(client, f"{filled}/index", lambda index: index["active"] == "kd_tree")
+
+
+def test_a_restart_goes_on_with_a_build(tmp_path: Path, forge: Forge) -> None:
+    with serving(tmp_path) as client:
+        library = new_library(client, metric="l2", dimension=2)
+        put(client, library, "d", chunk("a", 1, 1), chunk("b", 2, 1))
+        location = _held(client, library, forge, kind="lsh")
+    with serving(tmp_path) as client:
+        assert client.get(location).json()["status"] == "running"
+        forge.go.set()
+        assert _followed(client, location)["status"] == "succeeded"
+        assert client.get(f"{library}/index").json()["active"] == "lsh"
+    with serving(tmp_path) as client:
+        assert client.get(f"{library}/index").json()["active"] == "lsh"
+    assert forge.built == 1
+
+
+def test_a_preflight_predicts_and_changes_nothing(client: TestClient, filled: str, forge: Forge) -> None:
+    answer = client.post(f"{filled}/index", json={"kind": "lsh", "preflight": True})
+
+    assert answer.status_code == 200, answer.text
+    assert "pergamum-position" not in answer.headers
+    predicted = answer.json()
+    assert (predicted["kind"], predicted["chunks"], predicted["sampled"]) == ("lsh", 2, 2)
+    assert predicted["memory_bytes"] > 1_000
+    assert predicted["disk_bytes"] > 1_000
+    assert predicted["build_seconds"] > 0
+    assert predicted["recall_curve"][0]["recall"] == 0.99
+    assert client.get(filled).json()["index"]["kind"] == "auto"
+    assert client.get(filled).json()["position"] == 1
+
+
+def test_a_preflight_of_exact_search_builds_nothing(client: TestClient, filled: str, forge: Forge) -> None:
+    predicted = client.post(f"{filled}/index", json={"preflight": True}).json()
+
+    assert (predicted["kind"], predicted["build_seconds"], predicted["recall_curve"]) == ("brute_force", 0.0, None)
+    assert forge.built == 0
+
+
+def test_a_preflight_needs_vectors(client: TestClient, library: str, forge: Forge) -> None:
+    assert_problem(client.post(f"{library}/index", json={"kind": "lsh", "preflight": True}), 422, "nothing-to-measure")
+
+
+@pytest.mark.parametrize("body", [{"kind": "magic"}, {"kind": None}, [], {"sort": 1}, {"preflight": 3}])
 def test_an_index_that_does_not_exist_is_refused(client: TestClient, library: str, body: object) -> None:
     assert_problem(client.post(f"{library}/index", json=body), 422, "invalid-request")
     assert client.get(library).json()["position"] == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"kind": "auto", "params": {"m": 8}}, "index.params.m"),
+        ({"kind": "brute_force", "params": {"m": 8}}, "index.params.m"),
+        ({"kind": "kd_tree", "params": {"leaf_size": "large"}}, "index.params.leaf_size"),
+        ({"kind": "hnsw", "params": {"magic": 1}}, "index.params.magic"),
+        ({"kind": "lsh", "params": {"magic": 1}}, "index.params.magic"),
+    ],
+)
+def test_parameters_that_a_kind_does_not_take_are_refused_by_name(
+    client: TestClient, library: str, body: dict[str, Any], field: str
+) -> None:
+    for preflight in (False, True):
+        problem = assert_problem(
+            client.post(f"{library}/index", json=body | {"preflight": preflight}), 422, "invalid-field"
+        )
+        assert problem["field"] == field
+    assert_problem(client.patch(library, json={"index": body}), 422, "invalid-field")
+    assert client.get(library).json()["position"] == 0
+
+
+def test_a_tree_cannot_compare_by_dot(client: TestClient) -> None:
+    library = new_library(client, metric="dot", dimension=2)
+
+    assert_problem(client.post(f"{library}/index", json={"kind": "kd_tree"}), 422, "invalid-field")
 
 
 def test_an_unknown_operation_is_not_found(client: TestClient) -> None:

@@ -8,10 +8,13 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import apsw
 import httpx
 import pytest
 
 from pergamum.client import Pergamum
+from pergamum.storage.base import IndexSnapshot
+from pergamum.storage.sqlite.codec import snapshot_row
 from tests.cli.conftest import Shell
 from tests.support.server import RunningServer, running_server
 
@@ -122,3 +125,21 @@ def test_the_doctor_finds_damage(tmp_path: Path, shell: Shell, closed_folder: Pa
     assert done.code == 1
     assert done.json["damages"] >= 1
     assert shell("doctor", folder).out.startswith("damage: ")
+
+
+def test_the_doctor_removes_a_broken_index_when_told_to(tmp_path: Path, shell: Shell, closed_folder: Path) -> None:
+    folder = shutil.copytree(closed_folder, tmp_path / "data")
+    library = next((folder / "libraries").glob("*/g000001"))
+    snapshot = library / "index" / "1"
+    snapshot.mkdir()
+    with apsw.Connection(str(library / "library.db")) as database:
+        row = snapshot_row(IndexSnapshot("1", 1, 9, 0))
+        database.execute("INSERT INTO snapshot VALUES (1, ?, ?, ?, ?, ?)", row)
+
+    assert shell("doctor", folder, "--json").json["warnings"] == 1
+    assert snapshot.exists()
+    repaired = shell("doctor", folder, "--repair", "--json")
+
+    assert (repaired.code, repaired.json["repaired"], repaired.json["warnings"]) == (0, 1, 0)
+    assert not snapshot.exists()
+    assert "nothing is wrong" in shell("doctor", folder).out

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 
+from pergamum.domain.json import JsonObject
 from pergamum.domain.operation import Operation, OperationStatus
 from pergamum.errors import Damaged, LibraryExists, LibraryNotFound
 from pergamum.storage.base import LibraryStore, Storage
@@ -145,6 +146,22 @@ def test_an_operation_is_replaced_by_its_id(storage: Storage) -> None:
     assert storage.catalog.operation(queued.id) == done
     assert done.status is OperationStatus.SUCCEEDED
     assert storage.catalog.operation(uuid4()) is None
+
+
+def test_operations_that_have_not_ended_are_found_the_oldest_first(storage: Storage) -> None:
+    def made(minutes: int) -> Operation:
+        at = NOW + timedelta(minutes=minutes)
+        request: JsonObject = {"kind": "lsh", "params": {"tables": 3}, "before": {"kind": "auto"}}
+        return Operation(
+            id=uuid4(), kind="build_index", library_id=uuid4(), request=request, created_at=at, updated_at=at
+        )
+
+    late, early, done, failed, given_up = (made(minutes) for minutes in (5, 1, 2, 3, 4))
+    running = early.running(NOW)
+    for operation in (late, running, done.succeeded({}, NOW), failed.failed({}, NOW), given_up.cancelled(None, NOW)):
+        storage.catalog.save_operation(operation)
+
+    assert storage.catalog.unfinished_operations() == [running, late]
 
 
 def used(storage: Storage) -> UUID:

@@ -1,133 +1,92 @@
-"""An index kind without kernels, in the place of real ones: what surrounds a build is tested without building."""
+"""A built index whose recall is known: it finds the true neighbours and loses each by chance."""
 
-import json
-import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import math
+import zlib
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
-import pytest
+import numpy as np
 
 from pergamum.domain.recall import RecallCurve, RecallPoint
 from pergamum.domain.vectors import Matrix, Metric
-from pergamum.engine import building
-from pergamum.errors import Damaged, InvalidField
-from pergamum.index import factory, kernel_cache
-from pergamum.index.base import BuiltIndex, Job, Neighbours, Route, Strategy
-from pergamum.index.brute_force import fallback
+from pergamum.index.base import Job, Neighbours, Route, Strategy
+from pergamum.index.brute_force.index import BruteForceIndex
 from pergamum.index.layered import LayeredIndex
 from pergamum.index.mask import SlotMask
 
-NAME = "fake.index"
+
+def _unreported(_share: float) -> None:
+    """Nobody watches the progress."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+JOB = Job(1, _unreported)
+
+
 class FakeIndex:
-    """Answers exactly, whatever the effort. `made` counts how often it was built or grown."""
+    """A `BuiltIndex` that loses each true neighbour with chance 1 - recall(effort); lost ones are replaced by farther.
 
-    kind: str
-    count: int
-    metric: Metric
-    made: int = 1
+    A query loses its neighbours together with chance `together`: then recall varies more between queries.
+    """
 
-    memory_bytes = 1_000
-    strategies = (Strategy.TABLES,)
+    kind = "fake"
+    strategies: tuple[Strategy, ...] = (Strategy.GRAPH, Strategy.FILTERED_GRAPH)
+    memory_bytes = 0
 
-    def efforts(self, strategy: Strategy, k: int) -> tuple[int, ...]:
-        """One is enough."""
-        return (k,)
+    def __init__(self, vectors: Matrix, metric: Metric = Metric.L2, together: float = 0.0) -> None:
+        self.count, self._together = len(vectors), together
+        self._scan = BruteForceIndex.empty(vectors.shape[1], metric).extended(vectors)
+        self.asked: list[Route] = []
+
+    @staticmethod
+    def recall(effort: int) -> float:
+        """The share of true neighbours it finds."""
+        return 1.0 - math.exp(-effort / 20)
+
+    def efforts(self, strategy: Strategy, k: int) -> tuple[int, ...]:  # noqa: ARG002  # as the contract has it
+        return tuple(effort for effort in (10, 20, 40, 80, 160, 320) if effort >= k)
 
     def search(self, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, route: Route) -> Neighbours:
-        """Answer by a scan."""
-        return fallback.padded_search(self.metric, queries, k, vectors[: self.count], allowed)
+        self.asked.append(route)
+        more = self._scan.search(queries, min(4 * k + 20, self.count), vectors, allowed)
+        slots = np.full((len(queries), k), -1, np.int64)
+        distances = np.full((len(queries), k), np.inf)
+        for row in range(len(queries)):
+            random = np.random.default_rng(zlib.crc32(queries[row].tobytes()) + route.effort)
+            chances = random.random((more.slots.shape[1],))
+            if random.random() < self._together:
+                chances[:] = chances[0]  # all are found, or none is
+            found = (chances < self.recall(route.effort)) | (np.arange(len(chances)) >= 2 * k)
+            kept = np.flatnonzero(found & (more.slots[row] >= 0))[:k]
+            slots[row, : len(kept)], distances[row, : len(kept)] = more.slots[row, kept], more.distances[row, kept]
+        return Neighbours(slots, distances, 0, k * len(queries))
 
-    def grown(self, vectors: Matrix, live: SlotMask, job: Job) -> "FakeIndex":
-        """Return the same over more slots."""
-        job.report(0.5)
-        return FakeIndex(self.kind, len(vectors), self.metric, self.made + 1)
+    def grown(self, vectors: Matrix, live: SlotMask, job: Job) -> Self:  # noqa: ARG002  # as the contract has it
+        return type(self)(vectors)
 
     def save(self, folder: Path) -> None:
-        """Write all there is to know."""
-        (folder / NAME).write_text(json.dumps([self.kind, self.count, self.metric.value, self.made]))
+        """Nothing is kept."""
 
     def faults(self) -> Iterator[str]:
-        """A count of 13 is unlucky."""
-        if self.count == 13:
-            yield "thirteen slots"
+        return iter(())
 
 
-@dataclass
-class Forge:
-    """Builds fake indexes when told to. `go` is set unless a test holds builds back; `fail` makes them raise."""
-
-    go: threading.Event = field(default_factory=threading.Event)
-    begun: threading.Event = field(default_factory=threading.Event)
-    fail: Exception | None = None
-    built: int = 0
-
-    def build(
-        self, kind: str, metric: Metric, params: Mapping[str, object], vectors: Matrix, live: SlotMask, job: Job
-    ) -> BuiltIndex:
-        """Stand in for `factory.build`."""
-        self.begun.set()
-        job.report(0.25)
-        while not self.go.wait(0.002):
-            job.report(0.5)
-        if self.fail is not None:
-            raise self.fail
-        self.built += 1
-        return FakeIndex(kind, len(vectors), metric)
-
-    def hold(self) -> None:
-        """Let builds wait from now on."""
-        self.go.clear()
-        self.begun.clear()
+def layered(built: FakeIndex, vectors: Matrix, metric: Metric = Metric.L2) -> LayeredIndex:
+    """Return an index over all vectors, of which `built` covers the first."""
+    index = LayeredIndex.empty(vectors.shape[1], metric).extended(vectors)
+    return index.with_built(built, vectors)
 
 
-def install(monkeypatch: pytest.MonkeyPatch) -> Forge:
-    """Put fakes in the place of lsh, kd_tree and hnsw until the test ends."""
-    forge = Forge()
-    forge.go.set()
-    monkeypatch.setattr(factory, "build", forge.build)
-    monkeypatch.setattr(factory, "load_built", _load)
-    monkeypatch.setattr(factory, "check", _check)
-    monkeypatch.setattr(factory, "in_force", lambda _kind, params: dict(params))
-    monkeypatch.setattr(building, "calibrate", measured)
-    monkeypatch.setattr(kernel_cache, "prepare", lambda: True)
-    return forge
+def point(
+    effort: int, low: float, seconds: float, *, strategy: str = "graph", k: int = 10, selectivity: float = 1.0
+) -> RecallPoint:
+    """Return a measurement; its interval is one hundredth wide on either side."""
+    recall, high = min(1.0, low + 0.01), min(1.0, low + 0.02)
+    return RecallPoint(strategy, effort, k, selectivity, False, recall, low, high, seconds, 100.0, 400)
 
 
-def measured(
-    index: LayeredIndex, vectors: Matrix, live: SlotMask, metric: Metric, *, live_queries: Matrix | None, job: Job
-) -> RecallCurve:
-    """Stand in for `calibrate`."""
-    job.report(1.0)
-    point = RecallPoint(
-        strategy=Strategy.TABLES,
-        effort=10,
-        k=10,
-        selectivity=1.0,
-        foreign=False,
-        recall=0.99,
-        low=0.98,
-        high=1.0,
-        seconds=1e-6,
-        scored=10.0,
-        queries=100,
-    )
-    return RecallCurve((point,), {10: 1.0}, index.count, live.allowed(index.count), datetime(2026, 1, 1, tzinfo=UTC))
-
-
-def _load(kind: str, folder: Path) -> BuiltIndex:
-    try:
-        found, count, metric, made = json.loads((folder / NAME).read_text())
-    except (OSError, ValueError) as error:
-        raise Damaged(str(folder / NAME), str(error)) from error
-    assert found == kind
-    return FakeIndex(kind, count, Metric(metric), made)
-
-
-def _check(kind: str, params: Mapping[str, object], metric: Metric) -> None:
-    if "bad" in params:
-        raise InvalidField("index.params.bad", "no kind takes it")
+def curve(points: Sequence[RecallPoint], slots: int, beyond: dict[int, float] | None = None) -> RecallCurve:
+    """Return a curve measured while all slots were live."""
+    limits = {1: math.inf} if beyond is None else beyond
+    return RecallCurve(tuple(points), limits, slots, slots, datetime(2026, 1, 1, tzinfo=UTC))

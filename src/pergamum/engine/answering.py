@@ -68,6 +68,8 @@ def vouched(view: View, search: Search, searched: SlotMask, plan: Plan, first: N
     """
     if plan.exact:
         return Found(first, plan)
+    if first.rescanned == len(search.queries):  # the index has seen to it
+        return Found(first, plan, frozenset(range(first.rescanned)))
     last = first.distances[:, -1]
     beyond = plan.foreign_beyond
     far = last > (beyond * query_lengths(search.queries, Metric.DOT) if _metric(view) is Metric.DOT else beyond)

@@ -22,7 +22,7 @@ from pergamum.engine.auto import Decision, Rule
 from pergamum.engine.building import Forecast, carry_out, caught_up, forecast
 from pergamum.engine.catalog import Catalog
 from pergamum.engine.live_library import LiveLibrary
-from pergamum.engine.needs import Need, auto_decision, needed, target_of
+from pergamum.engine.needs import Need, auto_decision, needed, remeasured, target_of
 from pergamum.engine.view import View
 from pergamum.engine.wishes import Wishes
 from pergamum.errors import Cancelled, LibraryNotFound, ShuttingDown
@@ -38,11 +38,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How indexes are built: threads a build, when `auto` builds a graph, and what loads the kernels."""
+    """How indexes are built: threads a build, when `auto` builds a graph, the share of searches that is compared."""
 
     threads: int = 1
     rule: Rule = field(default_factory=Rule)
-    load_kernels: Callable[[], bool] = kernel_cache.prepare
+    live_share: float = 0.0
 
 
 @dataclass(slots=True, eq=False)
@@ -64,7 +64,7 @@ class _Failure:
 
 
 class Builds:
-    """Threads: any. Changed under `_lock` only: _tasks, _failures, _closed.
+    """Threads: any. Changed under `_lock` only: _tasks, _failures, _drifted, _closed.
 
     A library in `_tasks` has exactly one job waiting or running.
     """
@@ -75,8 +75,9 @@ class Builds:
         self._lock = threading.Lock()
         self._tasks: dict[UUID, _Task] = {}
         self._failures: dict[UUID, _Failure] = {}
+        self._drifted: set[UUID] = set()
         self._closed = False
-        catalog.watch(self.look_after, self._deleted)
+        catalog.watch(self._opened, self._deleted)
 
     def resume(self) -> None:
         """Take up the operations that a stop or a crash cut short."""
@@ -102,10 +103,14 @@ class Builds:
     def follow(self, operation: Operation) -> Operation:
         """Keep the operation durably, and end it once its library has the index that `operation.request` names."""
         self._wishes.add(operation)
+        with self._lock:  # who asks wants it tried now, whatever failed before
+            self._failures.pop(operation.library_id, None)
         try:
             with self._catalog.opened(operation.library_id) as library:
                 self._wishes.settle(library.view, self._is_there(library))
                 self.look_after(library)
+                if self._at_work(operation.library_id):  # the write itself may have started the job
+                    self._wishes.begin(operation.library_id)
         except LibraryNotFound:
             self._wishes.drop(operation.library_id)
         return self.current(operation)
@@ -142,7 +147,7 @@ class Builds:
         """Return what asking for `spec` is predicted to take. Seconds. Raises `NothingToMeasure`, `ShuttingDown`."""
         target = target_of(view, spec, self._options.rule)
         if target.kind is not IndexKind.BRUTE_FORCE and not kernel_cache.ready():
-            self._options.load_kernels()
+            kernel_cache.prepare()
         try:
             return forecast(view, target, Job(self._options.threads, self._stop_when_closed))
         except Cancelled:
@@ -154,6 +159,8 @@ class Builds:
         """Return the next step that may be taken now."""
         library_id = library.view.state.library.id
         need = needed(library.view, self._options.rule)
+        if need is None and library_id in self._drifted:
+            need = remeasured(library.view)
         if need is None or self._wishes.held(library_id):
             return None
         return None if self._paused(library_id, need) else need
@@ -172,6 +179,11 @@ class Builds:
             task = self._tasks[library_id] = _Task(library_id)
             self._pool.submit(self._run, task)
 
+    def _at_work(self, library_id: UUID) -> bool:
+        with self._lock:
+            task = self._tasks.get(library_id)
+        return task is not None and task.started > 0
+
     def _stop_when_closed(self, _share: float) -> None:
         if self._closed:
             raise Cancelled
@@ -182,11 +194,24 @@ class Builds:
         if task is not None:
             task.stop.set()
 
+    def _opened(self, library: LiveLibrary) -> None:
+        library.live_recall.start(self._options.live_share, self._pool.submit, lambda: self._measure_again(library))
+        self.look_after(library)
+
+    def _measure_again(self, library: LiveLibrary) -> None:
+        """Searches find less than the curve promised: let the index measure itself anew."""
+        library_id = library.view.state.library.id
+        log.warning("recall is below what was promised, measuring again", library=str(library_id))
+        with self._lock:
+            self._drifted.add(library_id)
+        self.look_after(library)
+
     def _deleted(self, library_id: UUID) -> None:
         self._stop(library_id)
         self._wishes.drop(library_id)
         with self._lock:
             self._failures.pop(library_id, None)
+            self._drifted.discard(library_id)
 
     def _run(self, task: _Task) -> None:
         try:
@@ -224,8 +249,10 @@ class Builds:
         task.started = time.monotonic()
         self._load_kernels(task)
         job = Job(self._options.threads, lambda share: _report(task, library, share))
-        built = caught_up(carry_out(view, need, None, job), lambda: library.view)
+        built = caught_up(carry_out(view, need, library.live_recall.queries(), job), lambda: library.view)
         published = library.publish_index(need.asked, built)
+        with self._lock:
+            self._drifted.discard(task.library_id)
         seconds = round(time.monotonic() - task.started, 3)
         kind, work = need.target.kind.value, need.work.value
         log.info("index job done", library=library_id, kind=kind, work=work, seconds=seconds, published=published)
@@ -234,7 +261,7 @@ class Builds:
         """Have the kernels loaded, giving up at once when the job is stopped: compiling them may take a minute."""
         if kernel_cache.ready():
             return
-        loaded = threading.Thread(target=self._options.load_kernels, name="kernels", daemon=True)
+        loaded = threading.Thread(target=kernel_cache.prepare, name="kernels", daemon=True)
         loaded.start()
         while loaded.is_alive():
             loaded.join(_KERNEL_POLL_SECONDS)

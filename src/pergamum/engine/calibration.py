@@ -8,14 +8,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 from statistics import median
 from typing import Final
 
 import numpy as np
 
-from pergamum.domain.recall import Doubles, RecallCurve, RecallPoint, interval, shares_found
+from pergamum.domain.recall import Doubles, Interval, RecallCurve, RecallPoint, interval, shares_found
 from pergamum.domain.vectors import Matrix, Metric, query_lengths
-from pergamum.engine.samples import Source, foreign, unseen
+from pergamum.engine.samples import Slots, Source, foreign, unseen
 from pergamum.index.base import EXACT, SCAN, Job, Neighbours, Route, Strategy
 from pergamum.index.layered import LayeredIndex
 from pergamum.index.mask import SlotMask
@@ -28,10 +29,16 @@ OWN_WITHIN, OWN_AT_LEAST, FOREIGN_BEYOND = 0.98, 0.90, 0.02
 """Quantiles of that distance: of own samples, and of foreign ones."""
 SAMPLES, FILTERED_SAMPLES, FOREIGN_SAMPLES, TIMED_SCANS = 400, 200, 100, 20
 FEWEST: Final = 64
-"""Samples of a point when time is short."""
+"""Samples of a point when time is short, or when it is of no interest."""
+INTERESTING: Final = 0.85
+"""Recall from which on a point is measured as well as time allows."""
+DOUBTFUL: Final = 0.1
+"""Share of samples answered by a scan after all from which on a point says little about larger efforts."""
 ENOUGH, ALL_BUT_CERTAIN = 0.995, 0.9985
 """Once the low end, or the mean, is here, more effort is not worth measuring."""
-SECONDS_A_SLOT, LEAST_SECONDS, MOST_SECONDS = 40e-6, 1.0, 8.0
+UNFILTERED: Final = 6
+"""How many times as much time the searches without a filter get as any other series."""
+SECONDS_A_SLOT, LEAST_SECONDS, MOST_SECONDS = 60e-6, 4.0, 12.0
 """Time to spend, all in all; building takes about ten times as long."""
 
 
@@ -48,22 +55,43 @@ def calibrate(
     alive = allowed.allowed(index.built_count)
     source = Source(index, vectors, allowed, metric)
     random = np.random.default_rng(alive)
-    asked = {"own": unseen(source, SAMPLES, random), "foreign": foreign(source, FOREIGN_SAMPLES, random)}
+    asked = [_Sample("own", *unseen(source, SAMPLES, random))]
+    asked.append(_Sample("foreign", *_uncounted(foreign(source, FOREIGN_SAMPLES, random))))
     if live_queries is not None and len(live_queries) >= FEWEST:
-        asked["live"] = np.ascontiguousarray(live_queries)
+        asked.append(_Sample("live", *_uncounted(np.ascontiguousarray(live_queries))))
     measuring = _Measuring(source, job, alive)
-    shares = SELECTIVITIES if len(asked["own"]) else ()
+    shares = SELECTIVITIES if len(asked[0].queries) else ()
     points = [point for share in shares for point in measuring.at(share, asked, random)]
     return RecallCurve(tuple(points), measuring.beyond(), index.count, alive, datetime.now(UTC))
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Sample queries and the distances of their true neighbours, (m, largest k)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sample:
+    """Queries of one kind, and for each a slot that is not counted among what is found, -1: none."""
 
     name: str
     queries: Matrix
-    truth: Doubles
+    uncounted: Slots
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Group:
+    """The first queries of a sample, and their true neighbours."""
+
+    sample: _Sample
+    queries: Matrix
+    truth: Neighbours
+
+    @property
+    def foreign(self) -> bool:
+        return self.sample.name == "foreign"
+
+    def shares(self, found: list[Neighbours], k: int) -> Doubles:
+        """Return the share of true neighbours found of the first queries."""
+        uncounted = self.sample.uncounted[: len(found), np.newaxis]
+        slots, distances = (np.concatenate(part) for part in zip(*((f.slots, f.distances) for f in found), strict=True))
+        true_slots, truth = self.truth.slots[: len(found), :k], self.truth.distances[: len(found), :k]
+        return shares_found(_but(uncounted, slots, distances), _but(uncounted, true_slots, truth))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +103,6 @@ class _Task:
     share: float
     allowed: SlotMask
     deadline: float
-    scan_seconds: float
 
 
 class _Measuring:
@@ -86,29 +113,27 @@ class _Measuring:
         self._end = time.perf_counter() + min(max(alive * SECONDS_A_SLOT, LEAST_SECONDS), MOST_SECONDS)
         built = source.index.built
         self._strategies = [] if built is None else [one for one in built.strategies if one is not Strategy.SCAN]
-        self._left = len(self._strategies) * len(KS) * (len(SELECTIVITIES) + 1)
-        self._total = max(self._left, 1)
-        self._reported = 0.0
+        self._left = self._total = len(KS) * sum(map(self._weight, self._strategies))
+        self._reported = -inf
         self._distances: dict[tuple[str, int], Doubles] = {}
 
-    def at(self, share: float, asked: dict[str, Matrix], random: np.random.Generator) -> Iterator[RecallPoint]:
+    def at(self, share: float, asked: list[_Sample], random: np.random.Generator) -> Iterator[RecallPoint]:
         """Yield all points at one selectivity; the filters are random."""
         allowed = self._source.live if share == 1.0 else self._random_part(share, random)
         ks = [k for k in KS if 2 * k <= share * self._alive]
         if not ks:
             return
-        names = [name for name in asked if share == 1.0 or name != "foreign"]
         most = SAMPLES if share == 1.0 else FILTERED_SAMPLES
-        groups = [self._group(name, asked[name][:most], allowed, max(ks)) for name in names]
+        wanted = [sample for sample in asked if share == 1.0 or sample.name != "foreign"]
+        groups = [self._group(sample, most, allowed, max(ks)) for sample in wanted]
         for group in groups:
             self._keep_distances(group, share)
         for k in ks:
             scan = self._scan_point(k, share, allowed, groups[0])
             yield scan
             for strategy in self._strategies:
-                if strategy is Strategy.FILTERED_GRAPH and share == 1.0:
-                    continue  # without a filter it is the graph
-                yield from self._series(strategy, scan, allowed, groups)
+                if strategy is not Strategy.FILTERED_GRAPH or share < 1.0:  # without a filter it is the graph
+                    yield from self._series(strategy, scan, allowed, groups)
 
     def beyond(self) -> dict[int, float]:
         """Return for each rank the distance from which a query counts as foreign.
@@ -129,16 +154,22 @@ class _Measuring:
             limits[rank] = within - lowered
         return limits
 
-    def _group(self, name: str, queries: Matrix, allowed: SlotMask, k: int) -> _Group:
+    def _group(self, sample: _Sample, most: int, allowed: SlotMask, k: int) -> _Group:
+        queries = sample.queries[:most]
         batches = [queries[first : first + FEWEST] for first in range(0, len(queries), FEWEST)]
-        parts = [self._search(batch, k, allowed, SCAN).distances for batch in batches]
-        return _Group(name, queries, np.concatenate([np.empty((0, k)), *parts]))
+        parts = [self._search(batch, k, allowed, SCAN) for batch in batches]
+        slots = np.concatenate([np.empty((0, k), np.int64), *(part.slots for part in parts)])
+        distances = np.concatenate([np.empty((0, k)), *(part.distances for part in parts)])
+        return _Group(sample, queries, Neighbours(slots, distances))
 
     def _keep_distances(self, group: _Group, share: float) -> None:
         lengths = query_lengths(group.queries, self._source.metric)
+        name, truth = group.sample.name, group.truth.distances
+        itself = 1 if name == "own" and share == 1.0 else 0  # what was displaced is nearer than any neighbour is
         for k in RANKS:
-            if k <= group.truth.shape[1] and len(group.queries):
-                self._distances.setdefault((group.name, round(k / share)), group.truth[:, k - 1] / lengths)
+            if k <= truth.shape[1] and len(group.queries):
+                place = min(k - 1 + itself, truth.shape[1] - 1)
+                self._distances.setdefault((name, round(k / share)), truth[:, place] / lengths)
 
     def _scan_point(self, k: int, share: float, allowed: SlotMask, group: _Group) -> RecallPoint:
         timed = [self._timed(query, k, allowed, SCAN) for query in group.queries[:TIMED_SCANS]]
@@ -150,46 +181,71 @@ class _Measuring:
         self, strategy: Strategy, scan: RecallPoint, allowed: SlotMask, groups: list[_Group]
     ) -> Iterator[RecallPoint]:
         """Yield the points of one strategy by ascending effort, for foreign samples apart."""
-        built = self._source.index.built
-        assert built is not None, "only a built index has strategies"
-        own = [group for group in groups if group.name != "foreign"]
-        apart = [group for group in groups if group.name == "foreign" and strategy not in EXACT]
-        for of_one_kind in (own, apart):
-            now = time.perf_counter()
-            deadline = now + max(0.0, self._end - now) / max(1, self._left)
-            self._left -= 1
-            task = _Task(strategy, scan.k, scan.selectivity, allowed, deadline, scan.seconds)
-            for effort in built.efforts(strategy, scan.k) if of_one_kind else ():
-                point = min((self._point(task, effort, group) for group in of_one_kind), key=lambda one: one.low)
+        apart = [group for group in groups if group.foreign and strategy not in EXACT]
+        for of_one_kind in ([group for group in groups if not group.foreign], apart):
+            if not of_one_kind:
+                continue
+            weight = UNFILTERED if scan.selectivity == 1.0 and of_one_kind is not apart else 1
+            task = self._task(strategy, scan, allowed, weight)
+            for effort in self._efforts(task):
+                measured = [self._point(task, effort, group) for group in of_one_kind]
+                point = min((point for point, _ in measured), key=lambda one: one.low)
                 yield point
-                if point.low >= ENOUGH or point.recall >= ALL_BUT_CERTAIN or point.seconds > scan.seconds:
+                enough = point.low >= ENOUGH or point.recall >= ALL_BUT_CERTAIN or point.seconds > scan.seconds
+                if enough and max(doubtful for _, doubtful in measured) < DOUBTFUL:
                     break
 
-    def _point(self, task: _Task, effort: int, group: _Group) -> RecallPoint:
+    @staticmethod
+    def _weight(strategy: Strategy) -> int:
+        """Return for how many parts of the time a strategy counts, for one k."""
+        filtered = len(SELECTIVITIES) - 1
+        return filtered if strategy is Strategy.FILTERED_GRAPH else filtered + UNFILTERED + (strategy not in EXACT)
+
+    def _task(self, strategy: Strategy, scan: RecallPoint, allowed: SlotMask, weight: int) -> _Task:
+        """Return the next series to measure, with its part of the time that is left."""
+        now = time.perf_counter()
+        deadline = now + max(0.0, self._end - now) * weight / max(weight, self._left)
+        self._left -= weight
+        return _Task(strategy, scan.k, scan.selectivity, allowed, deadline)
+
+    def _efforts(self, task: _Task) -> list[int]:
+        """Return the efforts to measure: a pool must have room for k hits beside what the filter leaves out."""
+        built = self._source.index.built
+        assert built is not None, "only a built index has strategies"
+        least = task.k / task.share if task.strategy is Strategy.GRAPH else 0.0
+        return [effort for effort in built.efforts(task.strategy, task.k) if effort >= least]
+
+    def _point(self, task: _Task, effort: int, group: _Group) -> tuple[RecallPoint, float]:
+        """Return the measurement, and the share of samples that the index answered by a scan after all."""
         route = Route(task.strategy, effort)
         found: list[Neighbours] = []
         seconds: list[float] = []
         for query in group.queries if not route.exact else group.queries[:FEWEST]:
-            if len(found) >= FEWEST and time.perf_counter() > task.deadline:
+            if len(found) >= FEWEST and (time.perf_counter() > task.deadline or self._dull(found, group, task.k)):
                 break
             one, took = self._timed(query, task.k, task.allowed, route)
             found.append(one)
             seconds.append(took)
-        distances = np.concatenate([one.distances for one in found])
-        recall = interval(shares_found(distances, group.truth[: len(found), : task.k]))
-        scored = float(np.mean([one.scored for one in found]))
-        ends = (1.0, 1.0, 1.0) if route.exact else (recall.mean, recall.low, recall.high)
-        return RecallPoint(
+        recall = Interval(1.0, 1.0, 1.0) if route.exact else interval(group.shares(found, task.k))
+        point = RecallPoint(
             task.strategy.value,
             effort,
             task.k,
             task.share,
-            group.name == "foreign",
-            *ends,
+            group.foreign,
+            recall.mean,
+            recall.low,
+            recall.high,
             seconds=median(seconds),
-            scored=scored,
+            scored=float(np.mean([one.scored for one in found])),
             queries=len(found),
         )
+        return point, sum(one.rescanned for one in found) / len(found)
+
+    @staticmethod
+    def _dull(found: list[Neighbours], group: _Group, k: int) -> bool:
+        """Whether nobody will ask for as little as is found. Looked at once, after the fewest samples."""
+        return len(found) == FEWEST and not group.foreign and float(group.shares(found, k).mean()) < INTERESTING
 
     def _timed(self, query: Matrix, k: int, allowed: SlotMask, route: Route) -> tuple[Neighbours, float]:
         started = time.perf_counter()
@@ -200,12 +256,23 @@ class _Measuring:
         now = time.perf_counter()
         if now - self._reported > 0.1:
             self._reported = now
-            self._job.report(1.0 - max(self._left, 0) / self._total)
+            self._job.report(1.0 - max(self._left, 0) / max(self._total, 1))
         return self._source.index.search(queries, k, self._source.vectors, allowed, route)
 
     def _random_part(self, share: float, random: np.random.Generator) -> SlotMask:
         count = self._source.index.count
         return SlotMask.of(self._source.live.flags(count) & (random.random(count) < share))
+
+
+def _but(uncounted: Slots, slots: Slots, distances: Doubles) -> Doubles:
+    """Return the distances in ascending order without those of the uncounted slots, inf in their place at the end."""
+    kept: Doubles = np.sort(np.where((slots == uncounted) & (slots >= 0), np.inf, distances), axis=1)
+    return kept
+
+
+def _uncounted(queries: Matrix) -> tuple[Matrix, Slots]:
+    """Return the queries with nothing left uncounted."""
+    return queries, np.full(len(queries), -1, np.int64)
 
 
 def _within(live: SlotMask, index: LayeredIndex) -> SlotMask:

@@ -249,6 +249,8 @@ class Catalog:
     def _pinned_or_new(self, library_id: UUID) -> _Entry | None:
         """Return the open entry, pinned, or a new one that the caller has to open; None: look again."""
         with self._changed:
+            if library_id not in self._listed:  # whoever uses a library that is being deleted may finish, nobody begins
+                raise LibraryNotFound(str(library_id))
             entry = self._entries.get(library_id)
             if entry is not None and entry.usable():
                 entry.pins += 1
@@ -257,8 +259,6 @@ class Catalog:
             if entry is not None:
                 self._wait()
                 return None
-            if library_id not in self._listed:
-                raise LibraryNotFound(str(library_id))
             if len(self._entries) < self._max_open:
                 return self._entries.setdefault(library_id, _Entry())
             victim = next(((other, idle) for other, idle in self._entries.items() if idle.idle()), None)

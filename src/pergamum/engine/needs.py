@@ -50,6 +50,13 @@ def needed(view: View, rule: Rule) -> Need | None:
     return None if work is None else Need(work, target, asked)
 
 
+def remeasured(view: View) -> Need | None:
+    """Return the step that measures the index anew, None where there is nothing to measure."""
+    if view.made is None:
+        return None
+    return Need(Work.MEASURE, view.made.spec, view.state.library.index)
+
+
 def target_of(view: View, asked: IndexSpec, rule: Rule) -> IndexSpec:
     """Return the index that asking for `asked` brings: `auto` is decided, and nothing is built over no chunk."""
     if view.live_slots == 0:

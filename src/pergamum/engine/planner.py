@@ -247,7 +247,7 @@ def _cheapest_reaching(points: list[RecallPoint], recall: float) -> Choice | Non
 
 def _between(before: RecallPoint | None, point: RecallPoint, strategy: Strategy, recall: float) -> Choice:
     """Return the effort at which the line from `before`, which misses the recall, to `point` reaches it."""
-    if before is None or before.low < STRAIGHT or before.effort < 1:
+    if before is None or before.low < STRAIGHT or before.effort < 1 or before.seconds > point.seconds:
         return Choice(Route(strategy, point.effort), point.seconds, point.low)
     part = (recall - before.low) / (point.low - before.low)
     effort = min(point.effort, math.ceil(before.effort * (point.effort / before.effort) ** part))

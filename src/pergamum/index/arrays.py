@@ -1,4 +1,4 @@
-"""Arrays as kernels want them: read-only where they must not write, starting on a cache line where speed asks for it."""
+"""Arrays as kernels want them: read-only where they do not write, on a cache line where speed asks for it."""
 
 from typing import Final, TypeVar
 

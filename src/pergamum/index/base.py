@@ -173,5 +173,4 @@ class BuiltIndex(Protocol):
         """Write the index into `folder`, which exists; files are fsynced, the folder is not."""
 
     def faults(self) -> Iterator[str]:
-        """Yield what is wrong inside: links out of range, unreachable slots, broken order. For the doctor: may take long.
-        """
+        """Yield what is wrong inside, for the doctor: links out of range, unreachable slots, order. May be slow."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pergamum.domain.vectors import Matrix, Metric
-from pergamum.index.arrays import LINE, aligned
+from pergamum.index.arrays import LINE, aligned, readonly
 from pergamum.index.quantize import encode
 
 _ENCODED_AT_ONCE = 8192
@@ -63,7 +63,13 @@ def encode_rows(rows: CodeRows, first: int, vectors: Matrix, metric: Metric) -> 
 def extended_rows(older: CodeRows, vectors: Matrix, metric: Metric) -> CodeRows:
     """Return codes of all rows of `vectors`, of which `older` has the first. O(n) copied, O(new * d) encoded."""
     rows, known = empty_rows(len(vectors), vectors.shape[1]), len(older.codes)
-    for old, new in zip(older, rows, strict=True):
-        new[:known] = old
+    rows.codes[:known], rows.terms[:known] = older.codes, older.terms
+    rows.errors[:known], rows.squares[:known] = older.errors, older.squares
     encode_rows(rows, known, vectors[known:], metric)
     return rows
+
+
+def frozen_rows(rows: CodeRows) -> CodeRows:
+    """Return read-only views of the arrays: the type that kernels are compiled for."""
+    codes, terms, errors, squares = rows
+    return CodeRows(readonly(codes), readonly(terms), readonly(errors), readonly(squares))

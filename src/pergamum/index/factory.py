@@ -1,29 +1,39 @@
 """Which class implements which kind of index."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.errors import InvalidField
 from pergamum.index.base import BuiltIndex, Job
 from pergamum.index.brute_force.params import BruteForceParams
+from pergamum.index.hnsw.index import HnswIndex
+from pergamum.index.hnsw.params import HnswParams
+from pergamum.index.kd_tree.index import KdTreeIndex
+from pergamum.index.kd_tree.index import check_metric as check_kd_tree_metric
+from pergamum.index.kd_tree.params import KdTreeParams
+from pergamum.index.lsh.index import LshIndex
+from pergamum.index.lsh.params import LshParams
 from pergamum.index.mask import SlotMask
 
 KINDS = ("auto", "brute_force", "kd_tree", "lsh", "hnsw")
 """What a library may ask for. `auto` leaves the choice between `brute_force` and `hnsw` to us."""
-_CLASSES = {"kd_tree": "KdTree", "lsh": "Lsh", "hnsw": "Hnsw"}
 
 
 def check(kind: str, params: Mapping[str, object], metric: Metric) -> None:
     """Refuse an unknown kind, a metric it cannot honour, or parameters it does not take. Raises `InvalidField`."""
-    if kind in {"auto", "brute_force"}:
-        BruteForceParams.of(params)
-        return
-    getattr(_module(kind, "index"), "check_metric", lambda _: None)(metric)
-    _params(kind, params)
+    match kind:
+        case "auto" | "brute_force":
+            BruteForceParams.of(params)
+        case "kd_tree":
+            check_kd_tree_metric(metric)
+            KdTreeParams.of(params)
+        case "lsh":
+            LshParams.of(params)
+        case "hnsw":
+            HnswParams.of(params)
+        case _:
+            raise _unknown(kind)
 
 
 def build(
@@ -33,28 +43,29 @@ def build(
 
     REQUIRES: the kernels are loaded; `kind` is one that is built (neither `auto` nor `brute_force`).
     """
-    return _index(kind).build(vectors, metric, live, _params(kind, params), job)
-
-
-def in_force(kind: str, params: Mapping[str, object]) -> dict[str, Any]:
-    """Return the parameters with the defaults of those that were not given. Raises `InvalidField`."""
-    return {} if kind in {"auto", "brute_force"} else asdict(_params(kind, params))
+    match kind:
+        case "kd_tree":
+            return KdTreeIndex.build(vectors, metric, live, KdTreeParams.of(params), job)
+        case "lsh":
+            return LshIndex.build(vectors, metric, live, LshParams.of(params), job)
+        case "hnsw":
+            return HnswIndex.build(vectors, metric, live, HnswParams.of(params), job)
+        case _:
+            raise _unknown(kind)
 
 
 def load_built(kind: str, folder: Path) -> BuiltIndex:
     """Return the index of `kind` saved in `folder`. Raises `InvalidField`, `Damaged` or `NewerFormat`."""
-    return _index(kind).load(folder)
+    match kind:
+        case "kd_tree":
+            return KdTreeIndex.load(folder)
+        case "lsh":
+            return LshIndex.load(folder)
+        case "hnsw":
+            return HnswIndex.load(folder)
+        case _:
+            raise _unknown(kind)
 
 
-def _module(kind: str, name: str) -> Any:
-    if kind not in _CLASSES:
-        raise InvalidField("index.kind", f"no index kind {kind!r}; known: {', '.join(KINDS)}")
-    return import_module(f"pergamum.index.{kind}.{name}")
-
-
-def _index(kind: str) -> Any:
-    return getattr(_module(kind, "index"), f"{_CLASSES[kind]}Index")
-
-
-def _params(kind: str, params: Mapping[str, object]) -> Any:
-    return getattr(_module(kind, "params"), f"{_CLASSES[kind]}Params").of(params)
+def _unknown(kind: str) -> InvalidField:
+    return InvalidField("index.kind", f"no index kind {kind!r}; known: {', '.join(KINDS)}")

@@ -6,7 +6,7 @@ Shapes: `keys` (capacity,) f8 and `slots` (capacity,) i8; the first `size` entri
 import numpy as np
 import numpy.typing as npt
 
-from pergamum.index.jit import F8, FLAG, I8, array, kernel
+from pergamum.index.jit import F8, FLAG, I8, Whole, array, kernel
 
 Keys = npt.NDArray[np.float64]
 Slots = npt.NDArray[np.int64]
@@ -56,7 +56,7 @@ def sift_up(keys: Keys, slots: Slots, hole: int, key: float, slot: int) -> int:
 
 
 @kernel(I8, KEYS, SLOTS, I8, F8, I8)
-def push_bounded(keys: Keys, slots: Slots, size: int, key: float, slot: int) -> int:
+def push_bounded(keys: Keys, slots: Slots, size: Whole, key: float, slot: Whole) -> Whole:
     """Keep the `len(keys)` smallest pairs of those pushed; return the new size. O(log size)."""
     if size < len(keys):
         sift_up(keys, slots, size, key, slot)
@@ -78,7 +78,7 @@ def pop(keys: Keys, slots: Slots, size: int) -> int:
 
 
 @kernel(I8, KEYS, SLOTS, I8)
-def sort(keys: Keys, slots: Slots, size: int) -> int:
+def sort(keys: Keys, slots: Slots, size: Whole) -> Whole:
     """Turn the heap into an ascending list in place; return its length. O(size * log size)."""
     left = size
     while left > 0:

@@ -6,12 +6,17 @@ compiles it or loads it from the cache, and no search ever compiles.
 """
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from numba import njit, types
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Whole: TypeAlias = Any
+"""A whole number of whatever width inside a kernel: the kernel's signature says which, and mypy cannot follow it."""
+Real: TypeAlias = Any
+"""Likewise a number with a fraction."""
 
 I8 = types.int64
 F8 = types.float64
@@ -28,15 +33,18 @@ def named(fields: type[tuple[object, ...]], *parts: object) -> object:
     return types.BaseTuple.from_types(parts, fields)
 
 
-def kernel(result: object, *parameters: object, inline: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def kernel(
+    result: object, *parameters: object, inline: bool = False, allocates: bool = False
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Compile the decorated function for exactly these types, without the interpreter lock, through the cache.
 
     Floats keep their IEEE meaning: no fastmath, so neither order nor rounding of a sum depends on the compiler.
-    `inline` is for what runs once a group: a call costs more there than the work, for numba counts references of every
-    array that crosses it.
+    `inline` is for what runs once a group: a call costs more there than the work. Whoever calls a kernel holds its
+    arrays, so their references are not counted: the atomic additions were a third of a walk through a graph. A kernel
+    that makes arrays of its own says `allocates`; it must not run in the inner loop of another.
     """
     signature = result(*parameters)  # type: ignore[operator]  # numba types are callable: they make signatures
     compiled: Callable[[Callable[P, R]], Callable[P, R]] = njit(
-        signature, nogil=True, cache=True, error_model="numpy", forceinline=inline
+        signature, nogil=True, cache=True, error_model="numpy", forceinline=inline, _nrt=allocates
     )
     return compiled

@@ -82,9 +82,7 @@ class LayeredIndex:
                 tail = tail.extended(vectors[start : min(start + _ENCODED_AT_ONCE, self.count)])
         return replace(self, tail=tail, built=built)
 
-    def search(
-        self, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, route: Route = SCAN
-    ) -> Neighbours:
+    def search(self, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, route: Route = SCAN) -> Neighbours:
         """Return for each query at most `k` allowed slots, nearest first, ties by slot: the true ones if route.exact.
 
         Until the kernels are loaded every route is an exact scan by NumPy.

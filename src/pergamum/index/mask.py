@@ -45,7 +45,7 @@ class SlotMask:
         return self.blocks[number] if number < len(self.blocks) else _ALL
 
     def flat(self) -> Flags:
-        """Return the flags of all blocks in one read-only array; slots beyond it are allowed. O(slots) the first time."""
+        """Return the flags of all blocks in one read-only array; slots beyond it are allowed. O(slots) once."""
         if not self._flat:  # two threads may both make it: they make the same
             flags = np.concatenate(self.blocks) if self.blocks else np.empty(0, dtype=np.bool_)
             flags.flags.writeable = False

@@ -17,7 +17,7 @@ from pergamum.index.brute_force.kernels import QUERIES, VNNI, WORK, offer, settl
 from pergamum.index.brute_force.work import CANDIDATES, WAITING, Bytes, Doubles, Integers, Signed, Work
 from pergamum.index.code_rows import CodeRows
 from pergamum.index.distance_kernels import L2
-from pergamum.index.jit import F8, FLAG, I8, array, kernel, named
+from pergamum.index.jit import F8, FLAG, I8, Whole, array, kernel, named
 from pergamum.index.mask import Flags
 from pergamum.index.quantize import BASE, ERROR, OFFSET, PER_ERROR, PER_SCALE, ROUNDING, SQUARE, STEP, QueryCodes
 
@@ -59,9 +59,9 @@ def row_dots(body: int, codes: Bytes, slots: Slots, count: int, query: Signed, s
 
 
 @kernel(FLAG, FLAGS, I8, inline=True)
-def is_allowed(flags: Flags, slot: int) -> bool:
+def is_allowed(flags: Flags, slot: Whole) -> bool:
     """Whether a search may return `slot`; see `SlotMask.flat`. O(1)."""
-    return slot >= len(flags) or flags[slot]
+    return bool(slot >= len(flags) or flags[slot])
 
 
 @kernel(I8, FLAGS, I8, I8, SLOTS, inline=True)

@@ -5,9 +5,8 @@ statement means the second. Where numba compiles nothing (NUMBA_DISABLE_JIT=1) n
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
 from numba import config, types
@@ -18,6 +17,7 @@ from numba.extending import intrinsic
 
 from pergamum.index.arrays import LINE
 from pergamum.index.brute_force.vnni import AVAILABLE
+from pergamum.index.jit import Whole
 
 _Emitter: TypeAlias = Callable[[BaseContext, ir.IRBuilder, Signature, Sequence[ir.Value]], ir.Value]
 
@@ -42,12 +42,12 @@ def _prefetch(_: Context, rows: types.Type, row: types.Type, lines: types.Type) 
     return types.void(rows, row, lines), _emit_prefetch
 
 
-def _nothing(_rows: npt.NDArray[np.generic], _row: int, _lines: int) -> None:
+def _nothing(_rows: npt.NDArray[Any], _row: Whole, _lines: Whole) -> None:
     """Stand for `_prefetch` where nothing is compiled."""
 
 
 prefetch = _nothing if config.DISABLE_JIT else _prefetch
-"""prefetch(rows, row, lines): ask for the first `lines` cache lines of rows[row]. Changes nothing but the time taken."""
+"""prefetch(rows, row, lines): ask for the first `lines` cache lines of rows[row]. Changes nothing but time."""
 
 
 def _emit_nothing(

@@ -1,8 +1,6 @@
 """Libraries are led towards the index they ask for: one job at a time, whatever goes on beside it."""
 
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -10,101 +8,20 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 
-from pergamum.domain.commands import Command, DeleteChunk, UpdateLibrary
+from pergamum.domain.commands import Command, DeleteChunk
 from pergamum.domain.library import IndexKind, IndexSpec
 from pergamum.domain.operation import Operation, OperationStatus
 from pergamum.engine import needs
 from pergamum.engine.auto import Rule
-from pergamum.engine.builds import Builds, Options
-from pergamum.engine.catalog import Catalog
-from pergamum.engine.live_library import LiveLibrary
-from pergamum.engine.wishes import KIND, asked_before, request_of
 from pergamum.errors import OperationEnded, StorageFull
 from pergamum.storage.base import Storage
 from pergamum.storage.memory import MemoryStorage
 from pergamum.storage.sqlite.storage import SqliteStorage
-from tests.support.fake_index import FakeIndex, Forge, install
-from tests.support.library import NOW, a_chunk, a_library, put, put_chunks, vector
+from tests.support.forge import FakeIndex, Forge, install
+from tests.support.library import NOW, a_chunk, put_chunks, vector
+from tests.support.node import PATIENCE, Node
 
 LSH, TREE, EXACT = IndexSpec(IndexKind.LSH), IndexSpec(IndexKind.KD_TREE), IndexSpec(IndexKind.BRUTE_FORCE)
-PATIENCE = 20.0
-
-
-class Node:
-    """A catalogue with builds over it, and one library of two chunks."""
-
-    def __init__(self, storage: Storage, rule: Rule = Rule()) -> None:
-        self.storage, self.rule = storage, rule
-        self.library = a_library()
-        self._begin()
-        self.catalog.create(self.library)
-        self.write(put("d", [a_chunk("a", "d", vector(1, 0)), a_chunk("b", "d", vector(0, 1))]))
-
-    def _begin(self) -> None:
-        self.catalog = Catalog(self.storage, 4, lambda _: None)
-        self.pool = ThreadPoolExecutor(2)
-        self.builds = Builds(self.catalog, self.pool, Options(1, self.rule, lambda: True))
-
-    def close(self) -> None:
-        self.builds.close()
-        self.pool.shutdown(wait=True, cancel_futures=True)
-        for library_id in list(self.catalog._entries):
-            self.catalog._close_when_idle(library_id)
-
-    def restart(self) -> None:
-        self.close()
-        self._begin()
-        self.builds.resume()
-
-    def write(self, *commands: Command) -> None:
-        with self.catalog.opened(self.library.id) as library:
-            library.write(commands)
-            self.builds.look_after(library)
-
-    def ask(self, spec: IndexSpec) -> Operation:
-        with self.catalog.opened(self.library.id) as library:
-            before = library.view.state.library.index
-            (outcome,) = library.write([UpdateLibrary({"index": spec}, NOW)])
-        request = request_of(spec, before, outcome.position)
-        at = datetime.now(UTC)
-        return self.builds.follow(
-            Operation(
-                id=uuid4(), kind=KIND, library_id=self.library.id, request=request, created_at=at, updated_at=at
-            )
-        )
-
-    def revert(self, operation: Operation) -> int:
-        with self.catalog.opened(self.library.id) as library:
-            return library.write([UpdateLibrary({"index": asked_before(operation)}, NOW)])[0].position
-
-    def ended(self, operation: Operation) -> Operation:
-        self.idle()
-        now = self.builds.current(operation)
-        assert now.ended, now
-        return now
-
-    def idle(self) -> None:
-        """Wait until no job is left."""
-        waiting = threading.Event()
-        for _ in range(int(PATIENCE / 0.002)):
-            if not self.builds._tasks:
-                return
-            waiting.wait(0.002)
-        raise AssertionError("a job goes on and on")
-
-    @property
-    def opened(self) -> LiveLibrary:
-        with self.catalog.opened(self.library.id) as library:
-            return library
-
-    @property
-    def active(self) -> str:
-        return self.opened.view.active.kind
-
-    def found(self, *query: float, k: int = 10) -> list[str]:
-        with self.catalog.opened(self.library.id) as library:
-            (answer,) = library.search(vector(*query)[None, :], k)
-        return [hit.chunk.id for hit in answer.hits]
 
 
 @pytest.fixture(autouse=True)
@@ -388,7 +305,7 @@ def test_a_damaged_part_is_made_again_while_exact_search_answers(node: Node, for
     _flip(folder / part)
 
     forge.hold()
-    node._begin()
+    node.begin()
     assert node.found(1, 0) == expected
     forge.go.set()
     node.idle()
@@ -429,3 +346,15 @@ def test_vectors_are_the_same_after_a_change_of_kind(node: Node) -> None:
     for spec in (LSH, TREE, EXACT, TREE):
         node.ended(node.ask(spec))
         assert [node.found(*query) for query in queries.tolist()] == before
+
+
+def test_recall_that_drifts_is_measured_again(node: Node, forge: Forge) -> None:
+    node.ended(node.ask(LSH))
+    library = node.opened
+    curve = library.view.curve
+
+    node.builds._measure_again(library)
+    node.idle()
+
+    assert library.view.curve is not curve
+    assert forge.built == 1

@@ -282,7 +282,7 @@ def test_a_snapshot_is_used_and_a_damaged_one_is_rebuilt(opened: Opened) -> None
     library.write([put_chunks(chunks[150:]), DeleteChunk("c3", NOW)])
     expected = _found(library, 0, 0, 0, 0, k=300)
 
-    assert opened.reopen().status().tail == 50
+    assert opened.reopen().status().unsaved == 50
     assert _found(opened.library, 0, 0, 0, 0, k=300) == expected
     folder = opened.library._store.index_folder
     assert folder is not None
@@ -293,7 +293,7 @@ def test_a_snapshot_is_used_and_a_damaged_one_is_rebuilt(opened: Opened) -> None
     largest.write_bytes(damaged)
     opened.library = _open(opened.storage, opened.settings)
 
-    assert opened.library.status().tail == 200
+    assert opened.library.status().unsaved == 200
     assert _found(opened.library, 0, 0, 0, 0, k=300) == expected
 
 

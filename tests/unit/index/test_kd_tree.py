@@ -14,7 +14,7 @@ from pergamum.index.base import Job, Neighbours, Route, Strategy
 from pergamum.index.kd_tree.build import PIECE_POINTS
 from pergamum.index.kd_tree.index import KdTreeIndex, check_metric
 from pergamum.index.kd_tree.params import KdTreeParams
-from pergamum.index.mask import SlotMask
+from pergamum.index.mask import BLOCK_SLOTS, SlotMask
 from tests.support.kernels import KINDS, assert_same, compiled_only, hard_vectors, oracle, prepare_kernels
 
 METRICS = [Metric.L2, Metric.COSINE]
@@ -118,14 +118,14 @@ def test_no_queries_and_no_neighbours() -> None:
 
 
 def test_slots_beyond_the_mask_are_allowed_and_slots_beyond_the_index_unknown() -> None:
-    vectors = hard_vectors("normal", 70_000, 2, 1)
-    index = _built(vectors[:69_000])
-    allowed = SlotMask().without(range(60_000))
+    vectors = hard_vectors("normal", BLOCK_SLOTS + 5000, 2, 1)
+    index, allowed = _built(vectors[: BLOCK_SLOTS + 4000]), SlotMask().without(range(BLOCK_SLOTS))
+    queries = vectors[[BLOCK_SLOTS - 1, BLOCK_SLOTS, BLOCK_SLOTS + 4500]]
 
-    found = index.search(vectors[69_500:69_502], 5, vectors, allowed, TREE)
+    found = _assert_exact(index, queries, 5, vectors, allowed)
 
-    assert_same(found, oracle(Metric.L2, vectors[69_500:69_502], 5, vectors[:69_000], allowed))
-    assert ((found.slots >= 60_000) & (found.slots < 69_000)).all()
+    assert len(allowed.flat()) == BLOCK_SLOTS
+    assert ((found.slots >= BLOCK_SLOTS) & (found.slots < index.count)).all()
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -158,7 +158,8 @@ def _wrong_child(tree: Tree) -> None:
 )
 def test_faults_finds_what_is_broken(breaks: Callable[[Tree], None], said: str) -> None:
     index = _built()
-    tree = Tree(*(part.copy() for part in index.tree))
+    slots, boxes, leaves, first = index.tree
+    tree = Tree(slots.copy(), boxes.copy(), leaves.copy(), first.copy())
 
     breaks(tree)
 

@@ -31,8 +31,8 @@ class Node:
 
     def __post_init__(self) -> None:
         self.catalog = Catalog(SqliteStorage(self.folder), 4, self.flushes.append)
-        self.background = ThreadPoolExecutor(1)
-        self.journal = LocalJournal(self.catalog, self.background, self.limits)
+        self.looked_after: list[LiveLibrary] = []
+        self.journal = LocalJournal(self.catalog, self.looked_after.append, self.limits)
         self.library = a_library()
         self.catalog.create(self.library)
 
@@ -45,7 +45,6 @@ class Node:
 
     def close(self) -> None:
         self.journal.close()
-        self.background.shutdown()
         self.catalog.close()
 
 
@@ -84,6 +83,13 @@ def test_writers_share_flushes(node: Node) -> None:
     assert all(each == sorted(each) for each in positions)
     assert len(node.flushes) < WRITERS * EACH / 2
     assert node.documents() == WRITERS * EACH
+
+
+def test_a_library_is_looked_after_once_it_was_written(node: Node) -> None:
+    node.submit(put("d"))
+    node.journal.close()
+
+    assert [library.view.state.position for library in node.looked_after] == [1]
 
 
 def test_a_refusal_is_raised_to_its_writer_alone(node: Node) -> None:

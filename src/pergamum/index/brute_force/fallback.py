@@ -19,9 +19,7 @@ from pergamum.index.quantize import ROUNDING
 _CHUNK = 1 << 19
 
 
-def search(
-    metric: Metric, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, begin: int = 0
-) -> Neighbours:
+def search(metric: Metric, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, begin: int = 0) -> Neighbours:
     """Return the k nearest allowed rows of `vectors` (n, d) from row `begin` on.
 
     O(m * n * d) time, O(m * k + chunk) memory.

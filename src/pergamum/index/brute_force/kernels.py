@@ -31,7 +31,7 @@ from pergamum.index.brute_force.work import (
     Work,
 )
 from pergamum.index.distance_kernels import L2, distance
-from pergamum.index.jit import F8, FLAG, I8, array, kernel, named
+from pergamum.index.jit import F8, FLAG, I8, Whole, array, kernel, named
 from pergamum.index.mask import Flags
 from pergamum.index.quantize import BASE, ERROR, NORM, OFFSET, PER_ERROR, PER_SCALE, ROUNDING, SQUARE, STEP, QueryCodes
 
@@ -170,7 +170,7 @@ def settle(row: int, metric: int, vectors: Matrix, queries: QueryCodes, work: Wo
 
 
 @kernel(types.void, I8, I8, F8, F8, WORK)
-def offer(row: int, slot: int, floor: float, ceiling: float, work: Work) -> None:
+def offer(row: int, slot: Whole, floor: float, ceiling: float, work: Work) -> None:
     """Make `slot`, whose distance to query `row` lies in [floor, ceiling], a candidate. O(log k).
 
     REQUIRES: fewer than CANDIDATES wait.

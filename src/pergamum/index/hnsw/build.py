@@ -8,6 +8,7 @@ links back. Slots of one batch do not see each other; at a fiftieth that costs l
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Self, TypeVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from pergamum.index.arrays import readonly
 from pergamum.index.base import Job
 from pergamum.index.brute_force.work import Longs
 from pergamum.index.code_rows import CodeRows
-from pergamum.index.hnsw.graph import ABSENT, NONE, Build, Graph, Scratch, frozen, scratch
+from pergamum.index.hnsw.graph import ABSENT, NONE, Build, Graph, Scratch, copied, frozen, scratch
 from pergamum.index.hnsw.params import HnswParams
 from pergamum.index.mask import Flags
 
@@ -57,7 +58,7 @@ class Builder:
         """Take the slots that are not live out of the graph and close the gaps they leave."""
         alive = np.ones(len(self.graph.levels), np.bool_)
         alive[: len(live)] = live[: len(alive)]
-        before = Graph(*(part.copy() for part in self.graph))
+        before = copied(self.graph)
         present = self.graph.levels != ABSENT
         with _Threads(self.job.threads, self._scratch) as threads:
             for layer in range(self._top() + 1):
@@ -95,14 +96,15 @@ class Builder:
         return int(levels.argmax()) if len(levels) and levels.max() >= 0 else -1
 
     def _insert_batch(self, batch: Longs, threads: "_Threads") -> None:
-        from pergamum.index.hnsw.build_kernels import insert_slots  # noqa: PLC0415
         from pergamum.index.brute_force.kernels import BODY  # noqa: PLC0415
+        from pergamum.index.hnsw.build_kernels import insert_slots  # noqa: PLC0415
 
         top, graph = self._top(), frozen(self.graph)
         build = Build(self.params.m, self.params.ef_construction, self.entry, top)
+        links, upper, no_flags = self.graph.links, self.graph.upper, readonly(np.empty(0, np.bool_))
 
         def work(piece: Longs, own: Scratch) -> None:
-            insert_slots(BODY, self.rows, graph, piece, build, self.graph.links, self.graph.upper, readonly(np.empty(0, np.bool_)), own)
+            insert_slots(BODY, self.rows, graph, piece, build, links, upper, no_flags, own)
 
         threads.run(work, _pieces(batch, threads.count * _PIECES_A_THREAD))
         for layer in range(top + 1):
@@ -114,8 +116,8 @@ class Builder:
             self.entry = highest
 
     def _link_back(self, layer: int, slots: Longs, threads: "_Threads") -> None:
-        from pergamum.index.hnsw.build_kernels import link_back  # noqa: PLC0415
         from pergamum.index.brute_force.kernels import BODY  # noqa: PLC0415
+        from pergamum.index.hnsw.build_kernels import link_back  # noqa: PLC0415
 
         out = self.graph.links if layer == 0 else self.graph.upper
         offers = _Offers.of(slots, out[self._places(layer, slots)])
@@ -128,13 +130,11 @@ class Builder:
         threads.run(work, offers.pieces(threads.count * _PIECES_A_THREAD))
 
     def _mend_layer(self, layer: int, slots: Longs, before: Graph, alive: Flags, threads: "_Threads") -> None:
-        from pergamum.index.hnsw.build_kernels import mend  # noqa: PLC0415
         from pergamum.index.brute_force.kernels import BODY  # noqa: PLC0415
+        from pergamum.index.hnsw.build_kernels import mend  # noqa: PLC0415
 
         frozen_before, live = frozen(before), readonly(alive)
-        links, out = (
-            (frozen_before.links, self.graph.links) if layer == 0 else (frozen_before.upper, self.graph.upper)
-        )
+        links, out = (frozen_before.links, self.graph.links) if layer == 0 else (frozen_before.upper, self.graph.upper)
 
         def work(piece: Longs, own: Scratch) -> None:
             mend(BODY, self.rows, links, frozen_before, layer, piece, live, out, own)
@@ -168,7 +168,7 @@ class _Offers:
         """Return ranges of targets with about equally many offers."""
         wanted = np.linspace(0, len(self.sources), count + 1)
         cuts = np.unique(np.searchsorted(self.starts, wanted)).tolist()
-        return list(zip(cuts, cuts[1:], strict=False))
+        return list(pairwise(cuts))
 
 
 class _Threads:

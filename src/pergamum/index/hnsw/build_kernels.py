@@ -27,7 +27,7 @@ from pergamum.index.hnsw.kernels import (
     slot_of,
     walk,
 )
-from pergamum.index.jit import I8, array, kernel, named
+from pergamum.index.jit import I8, Real, Whole, array, kernel, named
 from pergamum.index.mask import Flags
 from pergamum.index.row_kernels import CODES, FLAGS, ROWS, SIGNED, Slots, is_allowed, row_dots
 
@@ -43,18 +43,17 @@ PIECE = 256
 
 
 @kernel(I8, CODES, I8, SIGNED, inline=True)
-def as_query(codes: Bytes, slot: int, query: Signed) -> int:
+def as_query(codes: Bytes, slot: Whole, query: Signed) -> Whole:
     """Write the codes of `slot` as a query; return 128 times their sum, the offset of `Aim`. O(d)."""
     total = 0
     for i in range(len(query)):
-        number = np.int32(codes[slot, i]) - 128
-        query[i] = number
-        total += number
+        query[i] = np.int32(codes[slot, i]) - 128
+        total += int(query[i])
     return 128 * total
 
 
 @kernel(I8, I8, ROWS, F4, I8, I8, SCRATCH)
-def select(body: int, rows: CodeRows, square: float, size: int, most: int, scratch: Scratch) -> int:
+def select(body: Whole, rows: CodeRows, square: Real, size: Whole, most: Whole, scratch: Scratch) -> Whole:
     """Choose at most `most` of the first `size` entries of the pool into `chosen`; return how many. Algorithm 4.
 
     An entry e of the pool around q is chosen unless a slot r already chosen is at least as near to e as q is: then the
@@ -82,7 +81,7 @@ def select(body: int, rows: CodeRows, square: float, size: int, most: int, scrat
 
 
 @kernel(types.void, _OUT, I8, I8, SCRATCH, inline=True)
-def write_links(out: Slots, row: int, count: int, scratch: Scratch) -> None:
+def write_links(out: Slots, row: Whole, count: Whole, scratch: Scratch) -> None:
     """Make the first `count` slots of `chosen` the list in `row`. O(count)."""
     for i in range(count):
         out[row, i] = scratch.chosen[i]
@@ -92,7 +91,7 @@ def write_links(out: Slots, row: int, count: int, scratch: Scratch) -> None:
 
 @kernel(types.void, I8, ROWS, GRAPH, _SLOTS, _BUILD, _OUT, _OUT, FLAGS, SCRATCH)
 def insert_slots(
-    body: int,
+    body: Whole,
     rows: CodeRows,
     graph: Graph,
     slots: Longs,
@@ -111,9 +110,9 @@ def insert_slots(
     for slot in slots:
         query = scratch.query
         offset, factor = as_query(rows.codes, slot, query), np.float32(2.0) * rows.terms[slot, 0]
-        aim, level = Aim(query, factor, offset), np.int64(graph.levels[slot])
+        aim, level = Aim(query, factor, offset), min(int(top), np.int64(graph.levels[slot]))
         near = descend(body, rows, graph, aim, entry, top, level, scratch)
-        for layer in range(min(top, level), -1, -1):
+        for layer in range(level, -1, -1):
             scratch.state[SEEDS], scratch.fresh[0] = 1, near
             around = graph.links if layer == 0 else graph.upper
             size = walk(body, rows, around, graph.upper_rows, Reach(effort, layer, 0), aim, nothing, scratch)
@@ -126,10 +125,10 @@ def insert_slots(
 
 
 @kernel(I8, I8, ROWS, I8, I8, SCRATCH)
-def rank(body: int, rows: CodeRows, slot: int, count: int, scratch: Scratch) -> int:
-    """Sort the first `count` slots of `fresh`, without `slot` and repetitions, into the pool by their distance to `slot`.
+def rank(body: Whole, rows: CodeRows, slot: Whole, count: Whole, scratch: Scratch) -> Whole:
+    """Sort the first `count` slots of `fresh` into the pool by their distance to `slot`; return how many there are.
 
-    Return how many there are. O(count * (d + count)).
+    Repetitions and `slot` itself are left out. O(count * (d + count)).
     """
     query, fresh, sums, terms = scratch.query, scratch.fresh, scratch.sums, rows.terms
     offset, factor = as_query(rows.codes, slot, query), np.float32(2.0) * terms[slot, 0]
@@ -149,7 +148,7 @@ def rank(body: int, rows: CodeRows, slot: int, count: int, scratch: Scratch) -> 
 
 @kernel(types.void, I8, ROWS, _OUT, _SLOTS, _SLOTS, _SLOTS, _OFFERS, SCRATCH)
 def link_back(
-    body: int,
+    body: Whole,
     rows: CodeRows,
     out: Slots,
     targets: Longs,
@@ -188,11 +187,11 @@ def link_back(
 
 @kernel(types.void, I8, ROWS, LINKS, GRAPH, I8, _SLOTS, FLAGS, _OUT, SCRATCH)
 def mend(
-    body: int,
+    body: Whole,
     rows: CodeRows,
     links: Slots,
     graph: Graph,
-    layer: int,
+    layer: Whole,
     slots: Longs,
     live: Flags,
     out: Slots,
@@ -230,7 +229,7 @@ def mend(
 
 
 @kernel(I8, LINKS, I8, _SEEN, _QUEUE)
-def spread(links: Slots, start: int, seen: Bytes, queue: Slots) -> int:
+def spread(links: Slots, start: Whole, seen: Bytes, queue: Slots) -> Whole:
     """Mark in `seen` every slot that can be reached from `start` over unmarked slots; return how many. O(n * links).
 
     Shapes   seen u1 (n,) | queue u4 (n,) scratch.
@@ -252,12 +251,13 @@ def spread(links: Slots, start: int, seen: Bytes, queue: Slots) -> int:
 
 
 @kernel(I8, LINKS, I8, _SEEN)
-def host_of(links: Slots, slot: int, seen: Bytes) -> int:
+def host_of(links: Slots, slot: Whole, seen: Bytes) -> Whole:
     """Return a marked slot near `slot` whose list has room: one of its list, or of theirs; else any marked one, or -1.
 
     O(links^3).
     """
-    width, any_host = links.shape[1], -1
+    width = links.shape[1]
+    any_host = np.int64(-1)
     for i in range(width):
         near = links[slot, i]
         if near == NONE:
@@ -276,7 +276,7 @@ def host_of(links: Slots, slot: int, seen: Bytes) -> int:
 
 
 @kernel(I8, LINKS, _OUT, I8, _SLOTS, _SEEN, _QUEUE)
-def attach(links: Slots, out: Slots, entry: int, slots: Longs, seen: Bytes, queue: Slots) -> int:
+def attach(links: Slots, out: Slots, entry: Whole, slots: Longs, seen: Bytes, queue: Slots) -> Whole:
     """Give every unmarked slot of `slots` a marked one that links to it; return how many there were.
 
     A host without room loses its last link, the farthest, which may cut others off: repeat until nothing was to do.

@@ -56,7 +56,7 @@ class Aim(NamedTuple):
     """
 
     query: npt.NDArray[np.int8]
-    factor: float
+    factor: float | np.float32
     offset: int
 
 
@@ -66,6 +66,28 @@ class Reach(NamedTuple):
     effort: int
     layer: int
     filtered: int
+
+
+class Found(NamedTuple):
+    """What m queries have found: `distances` f8 and `slots` i8 (m, k), heaps while a query runs, then sorted.
+
+    `sizes` i8 (m,): how many there are. `doubtful` (m,): whether somebody else should scan for the query.
+    """
+
+    distances: npt.NDArray[np.float64]
+    slots: npt.NDArray[np.int64]
+    sizes: npt.NDArray[np.int64]
+    doubtful: npt.NDArray[np.bool_]
+
+
+def nothing_found(queries: int, k: int) -> Found:
+    """Return the state before the first query: slot -1 at distance inf everywhere."""
+    return Found(
+        np.full((queries, k), np.inf),
+        np.full((queries, k), -1, dtype=np.int64),
+        np.zeros(queries, dtype=np.int64),
+        np.zeros(queries, dtype=np.bool_),
+    )
 
 
 class Plan(NamedTuple):
@@ -119,7 +141,8 @@ def levels_of(slots: range, m: int) -> npt.NDArray[np.uint8]:
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     uniform = ((x ^ (x >> np.uint64(31))) >> np.uint64(11)).astype(np.float64) / 2.0**53
     levels = -np.log(np.maximum(uniform, 2.0**-53)) / np.log(m)
-    return np.minimum(levels, MOST_LEVELS).astype(np.uint8)
+    bounded: npt.NDArray[np.uint8] = np.minimum(levels, MOST_LEVELS).astype(np.uint8)
+    return bounded
 
 
 def empty_graph(levels: npt.NDArray[np.uint8], m: int) -> Graph:
@@ -148,4 +171,11 @@ def widened(older: Graph, levels: npt.NDArray[np.uint8]) -> Graph:
 
 def frozen(graph: Graph) -> Graph:
     """Return read-only views of the arrays: the type that walks are compiled for."""
-    return Graph(*(readonly(part) for part in graph))
+    links, upper, upper_rows, levels = graph
+    return Graph(readonly(links), readonly(upper), readonly(upper_rows), readonly(levels))
+
+
+def copied(graph: Graph) -> Graph:
+    """Return copies of the arrays."""
+    links, upper, upper_rows, levels = graph
+    return Graph(links.copy(), upper.copy(), upper_rows.copy(), levels.copy())

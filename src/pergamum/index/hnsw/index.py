@@ -23,10 +23,22 @@ from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index.arrays import readonly
 from pergamum.index.base import Job, Neighbours, Route, Strategy, padded
 from pergamum.index.brute_force.work import READ, Work
-from pergamum.index.code_rows import CodeRows, empty_rows, extended_rows
+from pergamum.index.code_rows import CodeRows, empty_rows, extended_rows, frozen_rows
 from pergamum.index.hnsw import faults, snapshot
 from pergamum.index.hnsw.build import Builder
-from pergamum.index.hnsw.graph import ABSENT, Graph, Plan, Scratch, empty_graph, frozen, levels_of, scratch, widened
+from pergamum.index.hnsw.graph import (
+    ABSENT,
+    SCORED,
+    Graph,
+    Plan,
+    Scratch,
+    empty_graph,
+    frozen,
+    levels_of,
+    nothing_found,
+    scratch,
+    widened,
+)
 from pergamum.index.hnsw.params import HnswParams
 from pergamum.index.mask import Flags, SlotMask
 from pergamum.index.quantize import TERMS, QueryCodes
@@ -91,16 +103,14 @@ class HnswIndex:
         alive = _alive(live, len(vectors))
         levels = np.concatenate([self.graph.levels, levels_of(new, self.params.m)])
         levels[new.start :][~alive[new.start :]] = ABSENT
-        builder = Builder(_frozen_rows(rows), widened(self.graph, levels), self.params, job, self.entry)
+        builder = Builder(frozen_rows(rows), widened(self.graph, levels), self.params, job, self.entry)
         present = self.graph.levels != ABSENT
         if np.count_nonzero(present & ~alive[: self.count]) > MEND_SHARE * np.count_nonzero(present):
             builder.mend(alive)
         builder.insert(np.flatnonzero(alive[new.start :]) + new.start, (0.1, 0.98))
         builder.connect()
         job.report(1.0)
-        return replace(
-            self, rows=_frozen_rows(rows), graph=frozen(builder.graph), entry=builder.entry, _scratches=[]
-        )
+        return replace(self, rows=frozen_rows(rows), graph=frozen(builder.graph), entry=builder.entry, _scratches=[])
 
     def search(self, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, route: Route) -> Neighbours:
         """Return for each query near allowed slots; see `BuiltIndex.search`."""
@@ -124,23 +134,22 @@ class HnswIndex:
         yield from faults.of_graph(self.graph, self.entry, self.count)
 
     def _walk(self, codes: QueryCodes, k: int, vectors: Matrix, allowed: SlotMask, route: Route) -> Neighbours:
-        from pergamum.index.hnsw import kernels  # noqa: PLC0415
         from pergamum.index.brute_force.kernels import BODY  # noqa: PLC0415
+        from pergamum.index.hnsw import kernels  # noqa: PLC0415
 
         flags = allowed.flat()
         share = allowed.allowed(self.count) / self.count if len(flags) else 1.0
-        work, doubtful = Work.begin(len(codes.raw), k), np.empty(len(codes.raw), dtype=np.bool_)
         filtered, effort = route.strategy is Strategy.FILTERED_GRAPH, max(route.effort, k)
-        plan = Plan(
-            _METRICS.index(self.metric), self.entry, int(self.graph.levels[self.entry]), effort, int(filtered), share
-        )
-        own = self._borrow(effort)
-        scored = kernels.search(BODY, self.rows, self.graph, plan, vectors, codes, flags, own, work, doubtful)
+        top = int(self.graph.levels[self.entry])
+        plan = Plan(_METRICS.index(self.metric), self.entry, top, effort, int(filtered), share)
+        found, own = nothing_found(len(codes.raw), k), self._borrow(effort)
+        read = kernels.search(BODY, self.rows, self.graph, plan, vectors, codes, flags, own, found)
+        scored = int(own.state[SCORED])
         self._scratches.append(own)
-        found = Neighbours(work.slots, work.distances, int(work.sizes[:, READ].sum()), scored)
-        if not doubtful.any():
-            return found
-        return self._rescanned(found, codes, doubtful, vectors, allowed)
+        near = Neighbours(found.slots, found.distances, read, scored)
+        if not found.doubtful.any():
+            return near
+        return self._rescanned(near, codes, found.doubtful, vectors, allowed)
 
     def _rescanned(
         self, found: Neighbours, codes: QueryCodes, doubtful: Flags, vectors: Matrix, allowed: SlotMask
@@ -183,7 +192,3 @@ def _alive(live: SlotMask, count: int) -> Flags:
     flags = live.flat()[:count]
     alive[: len(flags)] = flags
     return alive
-
-
-def _frozen_rows(rows: CodeRows) -> CodeRows:
-    return CodeRows(*(readonly(part) for part in rows))

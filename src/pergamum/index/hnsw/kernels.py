@@ -5,8 +5,8 @@ Source   Malkov and Yashunin, "Efficient and robust approximate nearest neighbor
 Symbols  q: query | ef: effort | lc: layer | C and W, candidates and nearest found: one sorted pool, in which an entry
          says whether it was expanded | v, visited: marks of the current epoch.
 
-The filtered walk is that of ACORN-1 (Patel et al., SIGMOD 2024, arXiv 2403.04871): where a neighbour may not be returned,
-its neighbours take its place.
+The filtered walk is that of ACORN-1 (Patel et al., SIGMOD 2024, arXiv 2403.04871): where a neighbour may not be
+returned, its neighbours take its place.
 """
 
 import numpy as np
@@ -16,8 +16,8 @@ from numba import types
 from pergamum.domain.vectors import Matrix
 from pergamum.index import heap
 from pergamum.index.arrays import LINE
-from pergamum.index.brute_force.kernels import QUERIES, WORK
-from pergamum.index.brute_force.work import READ, VERIFIED, Integers, Work
+from pergamum.index.brute_force.kernels import QUERIES
+from pergamum.index.brute_force.work import Integers
 from pergamum.index.code_rows import CodeRows
 from pergamum.index.distance_kernels import distance
 from pergamum.index.hnsw.graph import (
@@ -27,12 +27,13 @@ from pergamum.index.hnsw.graph import (
     SCORED,
     SEEDS,
     Aim,
+    Found,
     Graph,
     Plan,
     Reach,
     Scratch,
 )
-from pergamum.index.jit import F8, I8, array, kernel, named
+from pergamum.index.jit import F8, FLAG, I8, Real, Whole, array, kernel, named
 from pergamum.index.mask import Flags
 from pergamum.index.quantize import NORM, STEP, QueryCodes
 from pergamum.index.row_kernels import FLAGS, ROWS, SIGNED, Slots, is_allowed, row_dots
@@ -46,6 +47,7 @@ _U8S, _U4S, _I4S, _U1S = array(U8, 1), array(U4, 1), array(types.int32, 1), arra
 SCRATCH = named(Scratch, _U1S, array(I8, 1), _U8S, _U4S, _I4S, _U8S, _U4S, SIGNED, SIGNED)
 AIM, REACH = named(Aim, SIGNED, F4, I8), named(Reach, I8, I8, I8)
 _PLAN = named(Plan, I8, I8, I8, I8, I8, F8)
+_FOUND = named(Found, array(F8, 2), array(I8, 2), array(I8, 1), array(FLAG, 1))
 _MATRIX = array(F4, 2, readonly=True)
 
 Entries = npt.NDArray[np.uint64]
@@ -63,6 +65,8 @@ SEED_EFFORT = 32
 """Pool of the unfiltered walk that finds where a filtered one starts."""
 MOST_FRESH = 64
 """Slots a filtered walk takes from the neighbours of one slot."""
+VECTOR_LINES = 2
+"""Cache lines of a vector that are asked for ahead; the processor sees the run and fetches the rest."""
 VERIFIED_BEYOND = 16
 """Vectors read beyond k: the order of codes is nearly that of vectors."""
 LEAST_SHARE = 0.25
@@ -70,7 +74,7 @@ LEAST_SHARE = 0.25
 
 
 @kernel(U8, F4, I8, inline=True)
-def packed(key: float, slot: int) -> int:
+def packed(key: Real, slot: Whole) -> Whole:
     """Return an integer that sorts as (key, slot): the bits of the key made monotone, the slot, a bit for `expanded`.
 
     O(1). REQUIRES: key is not NaN, slot < 2^31.
@@ -81,7 +85,7 @@ def packed(key: float, slot: int) -> int:
 
 
 @kernel(F4, U8, inline=True)
-def key_of(entry: int) -> float:
+def key_of(entry: Whole) -> Real:
     """Return the key in a packed entry. O(1)."""
     ordered = np.uint32(entry >> _HALF)
     bits = ordered & ~_SIGN if ordered & _SIGN else ~ordered
@@ -89,13 +93,13 @@ def key_of(entry: int) -> float:
 
 
 @kernel(I8, U8, inline=True)
-def slot_of(entry: int) -> int:
+def slot_of(entry: Whole) -> Whole:
     """Return the slot in a packed entry. O(1)."""
     return np.int64((entry >> _ONE) & _SLOT)
 
 
 @kernel(I8, _U8S, I8, U8, inline=True)
-def place_of(pool: Entries, size: int, entry: int) -> int:
+def place_of(pool: Entries, size: Whole, entry: Whole) -> Whole:
     """Return how many of the first `size` entries are smaller: a binary search without branches. O(log size)."""
     low, left = 0, size
     while left > 1:
@@ -106,7 +110,7 @@ def place_of(pool: Entries, size: int, entry: int) -> int:
 
 
 @kernel(I8, _U8S, I8, I8, U8, inline=True)
-def insert(pool: Entries, size: int, most: int, entry: int) -> int:
+def insert(pool: Entries, size: Whole, most: Whole, entry: Whole) -> Whole:
     """Put `entry` into the sorted pool, which keeps its `most` smallest; return its place. O(size).
 
     REQUIRES: size < most, or the entry is smaller than the last.
@@ -130,7 +134,7 @@ def new_epoch(scratch: Scratch) -> None:
 
 
 @kernel(I8, LINKS, I8, SCRATCH, inline=True)
-def gather(links: Slots, row: int, scratch: Scratch) -> int:
+def gather(links: Slots, row: Whole, scratch: Scratch) -> Whole:
     """Put the unseen slots of a list into `fresh` and mark them; return how many. O(links), without branches."""
     marks, fresh, epoch = scratch.marks, scratch.fresh, np.uint8(scratch.state[EPOCH])
     count = 0
@@ -145,7 +149,7 @@ def gather(links: Slots, row: int, scratch: Scratch) -> int:
 
 
 @kernel(I8, LINKS, I8, FLAGS, SCRATCH, inline=True)
-def gather_allowed(links: Slots, row: int, flags: Flags, scratch: Scratch) -> int:
+def gather_allowed(links: Slots, row: Whole, flags: Flags, scratch: Scratch) -> Whole:
     """Put unseen allowed slots into `fresh`: of the list, and of the lists of those in it that are not allowed.
 
     O(links^2), and at most MOST_FRESH slots.
@@ -175,7 +179,7 @@ def gather_allowed(links: Slots, row: int, flags: Flags, scratch: Scratch) -> in
 
 
 @kernel(types.void, LINKS, I8, ROWS, SCRATCH, inline=True)
-def ask_for_neighbours(links: Slots, row: int, rows: CodeRows, scratch: Scratch) -> None:
+def ask_for_neighbours(links: Slots, row: Whole, rows: CodeRows, scratch: Scratch) -> None:
     """Ask for the codes of the unseen slots of a list, while others are being scored. Changes nothing. O(links)."""
     epoch, lines = np.uint8(scratch.state[EPOCH]), rows.codes.shape[1] // LINE
     for i in range(links.shape[1]):
@@ -187,7 +191,7 @@ def ask_for_neighbours(links: Slots, row: int, rows: CodeRows, scratch: Scratch)
 
 
 @kernel(I8, I8, ROWS, AIM, I8, U8, SCRATCH, inline=True)
-def score(body: int, rows: CodeRows, aim: Aim, count: int, limit: int, scratch: Scratch) -> int:
+def score(body: Whole, rows: CodeRows, aim: Aim, count: Whole, limit: Whole, scratch: Scratch) -> Whole:
     """Score the first `count` slots of `fresh`; leave the packed entries below `limit` in `keys`; return how many.
 
     Symbols  key = terms[1] - s * factor * (<q, c + 128> - offset).
@@ -207,7 +211,7 @@ def score(body: int, rows: CodeRows, aim: Aim, count: int, limit: int, scratch: 
 
 
 @kernel(I8, _U8S, I8, I8, inline=True)
-def next_unexpanded(pool: Entries, place: int, size: int) -> int:
+def next_unexpanded(pool: Entries, place: Whole, size: Whole) -> Whole:
     """Return the first place from `place` on whose entry was not expanded, or `size`. O(size)."""
     while place < size and pool[place] & EXPANDED:
         place += 1
@@ -215,14 +219,14 @@ def next_unexpanded(pool: Entries, place: int, size: int) -> int:
 
 
 @kernel(types.void, I8, FLAGS, SCRATCH, inline=True)
-def count_allowed(count: int, flags: Flags, scratch: Scratch) -> None:
+def count_allowed(count: Whole, flags: Flags, scratch: Scratch) -> None:
     """Add to the state how many of the first `count` slots of `fresh` a search may return. O(count)."""
     for i in range(count):
         scratch.state[ALLOWED] += is_allowed(flags, np.int64(scratch.fresh[i]))
 
 
 @kernel(types.void, LINKS, I8, I8, ROWS, SCRATCH, inline=True)
-def ask_ahead(links: Slots, cursor: int, size: int, rows: CodeRows, scratch: Scratch) -> None:
+def ask_ahead(links: Slots, cursor: Whole, size: Whole, rows: CodeRows, scratch: Scratch) -> None:
     """Ask for what the next two expansions will most likely read. Changes nothing. O(links)."""
     pool = scratch.pool
     if cursor < size:
@@ -234,7 +238,7 @@ def ask_ahead(links: Slots, cursor: int, size: int, rows: CodeRows, scratch: Scr
 
 @kernel(I8, I8, ROWS, LINKS, PLACES, REACH, AIM, FLAGS, SCRATCH)
 def walk(
-    body: int,
+    body: Whole,
     rows: CodeRows,
     links: Slots,
     places: Integers,
@@ -242,10 +246,10 @@ def walk(
     aim: Aim,
     flags: Flags,
     scratch: Scratch,
-) -> int:
+) -> Whole:
     """Fill `pool` with the nearest slots found from the seeds in `fresh`; return how many. Algorithm 2.
 
-    Shapes   places: `Graph.upper_rows`, read above layer 0 only | flags: see `SlotMask.flat`; empty: nothing is counted.
+    Shapes   places: `Graph.upper_rows`, read above layer 0 only | flags: see `SlotMask.flat`; none: nothing counted.
     Cost     O(expanded * links * d), with about `effort` expanded. Ends because an entry is expanded at most once, a
              slot enters the pool at most once, and what leaves the pool never comes back.
     """
@@ -283,8 +287,8 @@ def walk(
 
 @kernel(I8, I8, ROWS, GRAPH, AIM, I8, I8, I8, SCRATCH)
 def descend(
-    body: int, rows: CodeRows, graph: Graph, aim: Aim, start: int, top: int, bottom: int, scratch: Scratch
-) -> int:
+    body: Whole, rows: CodeRows, graph: Graph, aim: Aim, start: Whole, top: Whole, bottom: Whole, scratch: Scratch
+) -> Whole:
     """Return the slot that a greedy walk from `start` ends at, through the layers from `top` down to `bottom` + 1.
 
     Cost     O(hops * m * d). Ends because the key falls with every hop.
@@ -307,7 +311,7 @@ def descend(
 
 
 @kernel(I8, I8, ROWS, GRAPH, AIM, FLAGS, SCRATCH)
-def seed_filtered(body: int, rows: CodeRows, graph: Graph, aim: Aim, flags: Flags, scratch: Scratch) -> int:
+def seed_filtered(body: Whole, rows: CodeRows, graph: Graph, aim: Aim, flags: Flags, scratch: Scratch) -> Whole:
     """Replace the seed in `fresh` by allowed slots near the query; return how many.
 
     They are the allowed ones among the slots that a short unfiltered walk ends with, and among their neighbours.
@@ -332,40 +336,41 @@ def seed_filtered(body: int, rows: CodeRows, graph: Graph, aim: Aim, flags: Flag
     return found
 
 
-@kernel(I8, ROWS, _MATRIX, QUERIES, I8, I8, I8, FLAGS, SCRATCH, WORK)
+@kernel(I8, _MATRIX, QUERIES, I8, I8, I8, FLAGS, SCRATCH, _FOUND)
 def verify(
-    rows: CodeRows,
     vectors: Matrix,
     queries: QueryCodes,
-    row: int,
-    metric: int,
-    size: int,
+    row: Whole,
+    metric: Whole,
+    size: Whole,
     flags: Flags,
     scratch: Scratch,
-    work: Work,
-) -> int:
-    """Put the reference distances of the first allowed slots of the pool into the results; return how many.
+    found: Found,
+) -> Whole:
+    """Put the reference distances of the first allowed slots of the pool into the results; return how many were read.
 
     Cost     O((k + VERIFIED_BEYOND) * d) time.
     """
-    most, read = work.slots.shape[1] + VERIFIED_BEYOND, 0
+    chosen, most, read = scratch.fresh, found.slots.shape[1] + VERIFIED_BEYOND, 0
     for i in range(size):
         slot = slot_of(scratch.pool[i])
         if read == most:
             break
         if is_allowed(flags, slot):
-            found = distance(metric, queries.raw[row], queries.terms[row, NORM], vectors[slot])
-            work.sizes[row, VERIFIED] = heap.push_bounded(
-                work.distances[row], work.slots[row], work.sizes[row, VERIFIED], found, slot
-            )
+            prefetch(vectors, slot, VECTOR_LINES)
+            chosen[read] = slot
             read += 1
-    work.sizes[row, READ] = read
+    for i in range(read):
+        slot = np.int64(chosen[i])
+        near = distance(metric, queries.raw[row], queries.terms[row, NORM], vectors[slot])
+        found.sizes[row] = heap.push_bounded(found.distances[row], found.slots[row], found.sizes[row], near, slot)
+    heap.sort(found.distances[row], found.slots[row], found.sizes[row])
     return read
 
 
-@kernel(I8, I8, ROWS, GRAPH, _PLAN, _MATRIX, QUERIES, FLAGS, SCRATCH, WORK, array(types.boolean, 1))
+@kernel(I8, I8, ROWS, GRAPH, _PLAN, _MATRIX, QUERIES, FLAGS, SCRATCH, _FOUND)
 def search(
-    body: int,
+    body: Whole,
     rows: CodeRows,
     graph: Graph,
     plan: Plan,
@@ -373,36 +378,34 @@ def search(
     queries: QueryCodes,
     flags: Flags,
     scratch: Scratch,
-    work: Work,
-    doubtful: Flags,
-) -> int:
-    """Find the nearest of every query; sorted results go into `work`. Return how many slots were scored.
+    found: Found,
+) -> Whole:
+    """Find the nearest of every query; return how many vectors were read. `scratch.state[SCORED]` counts the codes.
 
-    A query is `doubtful`, and for somebody else to scan, when fewer than k slots turned up, or when so few of the slots
-    near it are allowed, compared with the share that is allowed everywhere, that the filter must be set against it:
-    then what it asks for lies far away, where a walk towards the query does not go.
+    A query is `doubtful` when fewer than k slots turned up, or when so few of the slots near it are allowed, compared
+    with the share that is allowed everywhere, that the filter must be set against it: then what it asks for lies far
+    away, where a walk towards the query does not go.
 
-    Shapes   work of m rows | doubtful (m,) flags | plan: see `Plan`.
+    Shapes   queries and found of m rows | flags: see `SlotMask.flat`.
     Cost     O(m * (log n + effort) * links * d) on data of low intrinsic dimension; the paper's section 4.2.
     """
     metric, entry, top, effort, filtered, share = plan
-    k, scored = work.slots.shape[1], 0
-    for row in range(len(work.limits)):
-        query, total = queries.digits[row, 0], 0
+    state, total = scratch.state, 0
+    state[SCORED] = 0
+    for row in range(len(found.sizes)):
+        query, digits = queries.digits[row, 0], 0
         for digit in query:
-            total += digit
-        aim = Aim(query, np.float32(512.0 * queries.terms[row, STEP]), 128 * total)
-        scratch.state[SCORED], scratch.state[ALLOWED], scratch.state[SEEDS] = 0, 0, 1
+            digits += digit
+        aim = Aim(query, np.float32(512.0 * queries.terms[row, STEP]), 128 * digits)
         scratch.fresh[0] = descend(body, rows, graph, aim, entry, top, 0, scratch)
-        before = scratch.state[SCORED]
+        before, state[ALLOWED], state[SEEDS] = state[SCORED], 0, 1
         if filtered:
-            scratch.state[SEEDS] = seed_filtered(body, rows, graph, aim, flags, scratch)
-        seen = scratch.state[SCORED] - before
+            state[SEEDS] = seed_filtered(body, rows, graph, aim, flags, scratch)
+        seen = state[SCORED] - before
         size = walk(body, rows, graph.links, graph.upper_rows, Reach(effort, 0, filtered), aim, flags, scratch)
-        if filtered == 0:
-            seen = scratch.state[SCORED] - before
-        read = verify(rows, vectors, queries, row, metric, size, flags, scratch, work)
-        scored += scratch.state[SCORED]
-        doubtful[row] = read < k or (len(flags) > 0 and scratch.state[ALLOWED] < LEAST_SHARE * share * seen)
-        heap.sort(work.distances[row], work.slots[row], work.sizes[row, VERIFIED])
-    return scored
+        seen = seen if filtered else state[SCORED] - before
+        read = verify(vectors, queries, row, metric, size, flags, scratch, found)
+        against = len(flags) > 0 and state[ALLOWED] < LEAST_SHARE * share * seen
+        found.doubtful[row] = against or read < found.slots.shape[1]
+        total += read
+    return total

@@ -8,7 +8,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,7 @@ _HEADER = struct.Struct("<8sIIIIIqQQII")
 _CHECKED_AT_ONCE: Final = 1 << 22
 _METRICS: Final = list(Metric)
 
+Scalar = TypeVar("Scalar", bound=np.generic)
 Saved = tuple[int, Metric, HnswParams, CodeRows, Graph, int]
 
 
@@ -45,8 +46,17 @@ def write(
             file.write(part)
             checksum = zlib.crc32(part, checksum)
         fields = _HEADER.pack(
-            MAGIC, FORMAT, dimension, _METRICS.index(metric), params.m, params.ef_construction, entry,
-            len(graph.levels), len(graph.upper), checksum, 0,
+            MAGIC,
+            FORMAT,
+            dimension,
+            _METRICS.index(metric),
+            params.m,
+            params.ef_construction,
+            entry,
+            len(graph.levels),
+            len(graph.upper),
+            checksum,
+            0,
         )[:-4]
         file.seek(0)
         file.write((fields + struct.pack("<I", zlib.crc32(fields))).ljust(HEADER_BYTES, b"\0"))
@@ -62,10 +72,44 @@ def read(folder: Path) -> Saved:
     except (OSError, ValueError) as error:
         raise Damaged(str(path), f"cannot be read: {error}") from error
     dimension, metric, params, entry, slots, upper_rows, checksum = _read_header(path, space[:HEADER_BYTES].tobytes())
-    parts = list(_cut(path, np.asarray(space), dimension, params.m, (slots, upper_rows)))
+    cut = _Cut(path, np.asarray(space))
+    rows = CodeRows(
+        cut.array(np.uint8, slots, row_bytes(dimension)),
+        cut.array(np.float32, slots, 2),
+        cut.array(np.float32, slots),
+        cut.array(np.int32, slots),
+    )
+    graph = Graph(
+        cut.array(np.uint32, slots, 2 * params.m),
+        cut.array(np.uint32, upper_rows, params.m),
+        cut.array(np.int32, slots),
+        cut.array(np.uint8, slots),
+    )
+    cut.finish()
     if _checksum(space) != checksum:
         raise Damaged(str(path), "the checksum does not match")
-    return dimension, metric, params, CodeRows(*parts[:4]), Graph(*parts[4:]), entry
+    return dimension, metric, params, rows, graph, entry
+
+
+class _Cut:
+    """Cuts the file into its arrays, one after the other."""
+
+    def __init__(self, path: Path, space: npt.NDArray[np.uint8]) -> None:
+        self._path, self._space, self._start = path, space, HEADER_BYTES
+
+    def array(self, scalar: type[Scalar], *shape: int) -> npt.NDArray[Scalar]:
+        """Return the next array as a view of the file. Raises `Damaged`."""
+        size = int(np.prod(shape)) * np.dtype(scalar).itemsize
+        part = self._space[self._start : self._start + size]
+        if len(part) < size:
+            raise Damaged(str(self._path), "is shorter than its header says")
+        self._start += size + -size % LINE
+        return part.view(scalar).reshape(shape)
+
+    def finish(self) -> None:
+        """Refuse a file that goes on. Raises `Damaged`."""
+        if self._start != len(self._space):
+            raise Damaged(str(self._path), "has another length than its header says")
 
 
 def _padded(rows: CodeRows, graph: Graph) -> Iterator[bytes | memoryview]:
@@ -87,31 +131,6 @@ def _read_header(path: Path, header: bytes) -> tuple[int, Metric, HnswParams, in
     if not (1 <= dimension <= MAX_DIMENSION and metric < len(_METRICS) and version == FORMAT and entry < slots):
         raise Damaged(str(path), "the header makes no sense")
     return dimension, _METRICS[metric], HnswParams(m, effort), entry, slots, upper_rows, checksum
-
-
-def _cut(
-    path: Path, space: npt.NDArray[np.uint8], dimension: int, m: int, sizes: tuple[int, int]
-) -> Iterator[npt.NDArray[np.generic]]:
-    """Yield the arrays of `CodeRows`, then those of `Graph`, as views of the file."""
-    slots, upper_rows = sizes
-    start = HEADER_BYTES
-    for scalar, shape in (
-        (np.uint8, (slots, row_bytes(dimension))),
-        (np.float32, (slots, 2)),
-        (np.float32, (slots,)),
-        (np.int32, (slots,)),
-        (np.uint32, (slots, 2 * m)),
-        (np.uint32, (upper_rows, m)),
-        (np.int32, (slots,)),
-        (np.uint8, (slots,)),
-    ):
-        size = int(np.prod(shape)) * np.dtype(scalar).itemsize
-        if start + size > len(space):
-            raise Damaged(str(path), "is shorter than its header says")
-        yield space[start : start + size].view(scalar).reshape(shape)
-        start += size + -size % LINE
-    if start != len(space):
-        raise Damaged(str(path), "is longer than its header says")
 
 
 def _checksum(space: npt.NDArray[np.uint8]) -> int:

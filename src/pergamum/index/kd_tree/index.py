@@ -76,11 +76,18 @@ class KdTreeIndex:
         """Memory of the tree's arrays, in bytes, anonymous or mapped."""
         return sum(part.nbytes for part in self.tree)
 
-    def efforts(self, strategy: Strategy, k: int) -> tuple[int, ...]:  # noqa: ARG002  # the contract's
+    def efforts(self, strategy: Strategy, k: int) -> tuple[int, ...]:  # noqa: ARG002  # the contract's: all are exact
         """Return the one effort there is: the answer is exact."""
         return (0,)
 
-    def search(self, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, route: Route) -> Neighbours:  # noqa: ARG002
+    def search(
+        self,
+        queries: Matrix,
+        k: int,
+        vectors: Matrix,
+        allowed: SlotMask,
+        route: Route,  # noqa: ARG002  # the contract's: there is one way to go
+    ) -> Neighbours:
         """Return for each query the k nearest allowed slots; see `BuiltIndex.search`."""
         from pergamum.index.kd_tree import kernels  # noqa: PLC0415  # numba: the caller has loaded them
 

@@ -81,7 +81,7 @@ class Walk(NamedTuple):
 _WALK = named(Walk, _DOUBLES, array(_F4, 1), _DOUBLES, _DOUBLES, _LONGS, _LONGS)
 
 
-@kernel(I8, _POINTS, I8, I8)
+@kernel(I8, _POINTS, I8, I8, allocates=True)
 def widest(points: Matrix, begin: int, end: int) -> int:
     """Return the dimension in which the rows [begin, end) spread widest, the first of equals. O(rows * d)."""
     low, high = points[begin].copy(), points[begin].copy()
@@ -108,7 +108,7 @@ def swap(points: Matrix, slots: Slots, i: int, j: int) -> None:
         points[j, dim] = number
 
 
-@kernel(types.void, _POINTS, _LONGS, I8, I8, I8)
+@kernel(types.void, _POINTS, _LONGS, I8, I8, I8, allocates=True)
 def split(points: Matrix, slots: Slots, begin: int, middle: int, end: int) -> None:
     """Order the rows [begin, end) so that none before `middle` is beyond one after it in the widest dimension.
 
@@ -147,7 +147,7 @@ def cut(first: int, last: int) -> int:
     return first + half
 
 
-@kernel(types.void, _POINTS, _LONGS, I8, I8, I8)
+@kernel(types.void, _POINTS, _LONGS, I8, I8, I8, allocates=True)
 def arrange(points: Matrix, slots: Slots, leaf_size: int, first: int, last: int) -> None:
     """Bring the points of the leaves [first, last) into order.
 
@@ -309,7 +309,18 @@ def search_one(
     return heap.sort(distances, owners, size)
 
 
-@kernel(types.UniTuple(I8, 2), _TREE, I8, _MATRIX, I8, _MATRIX, _FLAGS, array(F8, 2), array(I8, 2))
+@kernel(
+    types.UniTuple(I8, 2),
+    _TREE,
+    I8,
+    _MATRIX,
+    I8,
+    _MATRIX,
+    _FLAGS,
+    array(F8, 2),
+    array(I8, 2),
+    allocates=True,
+)
 def search(
     tree: Tree, metric: int, queries: Matrix, k: int, vectors: Matrix, allowed: Flags, distances: Doubles, slots: Slots
 ) -> tuple[int, int]:

@@ -67,7 +67,7 @@ def make_hashes(vectors: Matrix, rows: Longs, metric: Metric, shape: tuple[int, 
     signs = random.choice(np.array([-1, 1], dtype=np.float32), (rotations, 3, size))
     sample = np.ascontiguousarray(rows[:: max(1, len(rows) // _SAMPLE)])
     scale = 1.0 if metric is Metric.COSINE else largest_norm(vectors, rows) * (2.0 if metric is Metric.L2 else 1.0)
-    cells = np.zeros((tables, len(parts), 2))
+    cells = np.ones((tables, len(parts), 2))
     layout.frozen(parts, signs, sample, cells)
     bare = Hashes(family, METRICS.index(metric), scale or 1.0, _zeros(size), signs, parts, cells)
     centered = bare._replace(center=_center(vectors, sample, bare))
@@ -77,7 +77,7 @@ def make_hashes(vectors: Matrix, rows: Longs, metric: Metric, shape: tuple[int, 
 
 
 def hash_all(vectors: Matrix, rows: Longs, hashes: Hashes, first: int, job: Job) -> Hashed:
-    """Hash `rows` of `vectors`; the sketches begin with slot `first`. O(m * R * D log D) time over the job's threads."""
+    """Hash `rows` of `vectors`; the sketches begin with slot `first`. O(m * R * D log D), shared by threads."""
     from pergamum.index.lsh import hash_kernels as kernels  # noqa: PLC0415  # numba
 
     size, tables = len(hashes.center), len(hashes.cells)

@@ -1,4 +1,4 @@
-"""Vectors to points, points to keys and sketches, keys to tables: what building does, and the first step of a search."""
+"""Vectors to points, points to keys and sketches, keys to tables: building, and the first step of a search."""
 
 import math
 
@@ -13,7 +13,6 @@ from pergamum.index.lsh.layout import (
     CELL,
     ERROR,
     FACTORS,
-    FIRST,
     LOW,
     P_STABLE,
     SHIFT,
@@ -67,22 +66,29 @@ def place(vector: Vector, query: bool, hashes: Hashes, point: Doubles) -> float:
     return norm
 
 
-@kernel(types.void, DOUBLES, I8, I8)
+@kernel(types.void, DOUBLES, I8, I8, inline=True)
 def hadamard(numbers: Doubles, start: int, size: int) -> None:
-    """Multiply numbers[start : start + size] by the Hadamard matrix of `size`, a power of two, over its root.
+    """Multiply numbers[start : start + size] by the Hadamard matrix of `size`, a power of two from 8 on.
 
-    Cost     O(size * log size) time, in place.
+    Cost     O(size * log size) time, in place. The first three levels are one pass of eights in registers; those that
+             follow are loops the compiler turns into vectors.
     """
-    half = 1
+    for i in range(start, start + size, 8):
+        a0, a1 = numbers[i] + numbers[i + 1], numbers[i] - numbers[i + 1]
+        a2, a3 = numbers[i + 2] + numbers[i + 3], numbers[i + 2] - numbers[i + 3]
+        a4, a5 = numbers[i + 4] + numbers[i + 5], numbers[i + 4] - numbers[i + 5]
+        a6, a7 = numbers[i + 6] + numbers[i + 7], numbers[i + 6] - numbers[i + 7]
+        b0, b1, b2, b3 = a0 + a2, a1 + a3, a0 - a2, a1 - a3
+        b4, b5, b6, b7 = a4 + a6, a5 + a7, a4 - a6, a5 - a7
+        numbers[i], numbers[i + 1], numbers[i + 2], numbers[i + 3] = b0 + b4, b1 + b5, b2 + b6, b3 + b7
+        numbers[i + 4], numbers[i + 5], numbers[i + 6], numbers[i + 7] = b0 - b4, b1 - b5, b2 - b6, b3 - b7
+    half = 8
     while half < size:
         for first in range(start, start + size, 2 * half):
             for i in range(first, first + half):
                 low, high = numbers[i], numbers[i + half]
                 numbers[i], numbers[i + half] = low + high, low - high
         half *= 2
-    root = 1.0 / math.sqrt(size)
-    for i in range(start, start + size):
-        numbers[i] *= root
 
 
 @kernel(types.void, DOUBLES, HASHES, DOUBLES)
@@ -92,17 +98,19 @@ def rotate(point: Doubles, hashes: Hashes, rotated: Doubles) -> None:
     Source   Andoni et al., arXiv:1509.02897, section 3.1: three rounds of signs and a Hadamard transform.
     Cost     O(R * D * log D) time, O(1) memory.
     """
-    size = len(point)
-    for rotation in range(hashes.signs.shape[0]):
+    size, signs = len(point), hashes.signs
+    root = 1.0 / (size * math.sqrt(size))  # of three transforms
+    for rotation in range(len(signs)):
         start = rotation * size
-        rotated[start : start + size] = point
+        for i in range(size):
+            rotated[start + i] = point[i] * root
         for turn in range(3):
             for i in range(size):
-                rotated[start + i] *= hashes.signs[rotation, turn, i]
+                rotated[start + i] *= signs[rotation, turn, i]
             hadamard(rotated, start, size)
 
 
-@kernel(I8, DOUBLES, I8, I8)
+@kernel(I8, DOUBLES, I8, I8, inline=True)
 def corner(rotated: Doubles, start: int, count: int) -> int:
     """Return the corner of the cross-polytope nearest to rotated[start : start + count]: 2 i, one more if positive."""
     best, largest = 0, -1.0
@@ -112,7 +120,7 @@ def corner(rotated: Doubles, start: int, count: int) -> int:
     return 2 * best + (1 if rotated[start + best] > 0.0 else 0)
 
 
-@kernel(I8, F8, F8, F8, I8)
+@kernel(I8, F8, F8, F8, I8, inline=True)
 def cell_of(number: float, low: float, cell: float, cells: int) -> int:
     """Return floor((number - low) / cell), the outermost cells reaching to infinity.
 
@@ -121,22 +129,22 @@ def cell_of(number: float, low: float, cell: float, cells: int) -> int:
     return int(min(max(math.floor((number - low) / cell), 0.0), cells - 1.0))
 
 
-@kernel(I8, HASHES, DOUBLES, I8)
-def key_of(hashes: Hashes, rotated: Doubles, table: int) -> int:
-    """Return the key of a rotated point in `table`. O(numbers the table reads)."""
-    size, last = len(hashes.center), len(hashes.parts) - 1
+@kernel(types.void, HASHES, DOUBLES, I8, _KEYS)
+def write_keys(hashes: Hashes, rotated: Doubles, row: int, keys: Integers) -> None:
+    """Write the keys of a rotated point in all tables to keys[row] (T,). O(numbers the tables read)."""
+    parts, cells, start = hashes.parts, hashes.cells, len(hashes.center)
     stable = hashes.family == P_STABLE
-    numbers = hashes.parts[last, FIRST] + (1 if stable else 1 << (hashes.parts[last, BITS] - 1))
-    key = 0
-    for part in range(last + 1):
-        bits, start = hashes.parts[part, BITS], size + table * numbers + hashes.parts[part, FIRST]
-        if stable:
-            low, cell = hashes.cells[table, part, LOW], hashes.cells[table, part, CELL]
-            digit = cell_of(rotated[start], low, cell, 1 << bits)
-        else:
-            digit = corner(rotated, start, 1 << (bits - 1))
-        key |= digit << hashes.parts[part, SHIFT]
-    return key
+    for table in range(keys.shape[1]):
+        key = 0
+        for part in range(len(parts)):
+            bits = parts[part, BITS]
+            if stable:
+                digit = cell_of(rotated[start], cells[table, part, LOW], cells[table, part, CELL], 1 << bits)
+            else:
+                digit = corner(rotated, start, 1 << (bits - 1))
+            key |= digit << parts[part, SHIFT]
+            start += 1 if stable else 1 << (bits - 1)
+        keys[row, table] = key
 
 
 @kernel(types.void, DOUBLES, I8, I8, array(_F4, 2), array(types.uint8, 2))
@@ -180,8 +188,7 @@ def hash_rows(
         place(vectors[rows[i]], False, hashes, point)
         rotate(point, hashes, rotated)
         sketch(rotated, len(point), rows[i], factors, sketches)
-        for table in range(keys.shape[1]):
-            keys[i, table] = key_of(hashes, rotated, table)
+        write_keys(hashes, rotated, i, keys)
 
 
 @kernel(types.void, MATRIX, ROWS, HASHES, DOUBLES, array(F8, 2))
@@ -191,8 +198,8 @@ def project_rows(vectors: Matrix, rows: Longs, hashes: Hashes, point: Doubles, r
         place(vectors[rows[i]], False, hashes, point)
         if len(hashes.signs):
             rotate(point, hashes, rotated[i])
-        else:
-            rotated[i] = point
+        for at in range(0 if len(hashes.signs) else len(point)):
+            rotated[i, at] = point[at]
 
 
 @kernel(types.void, _KEYS_READ, I8, ROWS, _SLOTS, _SLOTS)

@@ -65,7 +65,9 @@ class LshIndex:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Map what `save` wrote. Raises `Damaged`, or `NewerFormat`."""
-        return cls(*snapshot.read(folder))
+        stored = snapshot.read(folder)
+        fields = (stored.dimension, stored.metric, stored.count, stored.origin, stored.params)
+        return cls(*fields, stored.hashes, stored.tables)
 
     @property
     def memory_bytes(self) -> int:
@@ -76,9 +78,10 @@ class LshIndex:
     @property
     def buckets(self) -> int:
         """How many buckets all tables have together: an effort that leaves nothing out."""
-        return len(self.tables.starts) * (self.tables.starts.shape[1] - 1)
+        tables, bounds = self.tables.starts.shape
+        return int(tables * (bounds - 1))
 
-    def efforts(self, strategy: Strategy, k: int) -> tuple[int, ...]:
+    def efforts(self, strategy: Strategy, k: int) -> tuple[int, ...]:  # noqa: ARG002  # there is one
         """Return numbers of buckets, ascending, each 1.6 times the one before; more for more hits.
 
         Cells of p-stable functions hold more of a neighbourhood than corners do: fewer buckets are worth a try there.
@@ -123,7 +126,7 @@ class LshIndex:
         snapshot.write(folder, snapshot.Stored(*fields))
 
     def faults(self) -> Iterator[str]:
-        """Yield what is wrong with buckets and slots: every table must hold the same slots, once, in ascending order."""
+        """Yield what is wrong: every table must hold the same slots, once, ascending within a bucket."""
         yield from layout.broken(self.tables)
         first = np.sort(self.tables.slots[0])
         if (np.diff(first) <= 0).any():

@@ -184,9 +184,9 @@ def drop(costs: Doubles, codes: Longs, size: int) -> int:
 
 @kernel(I8, HASHES, I8, I8, _SCRATCH)
 def cheapest(hashes: Hashes, tables: int, effort: int, scratch: Scratch) -> int:
-    """Write the `effort` cheapest buckets of all tables for the rotated query to `scratch.buckets`, the cheapest first.
+    """Write the `effort` cheapest buckets of all tables for the rotated query to `scratch.buckets`, cheapest first.
 
-    Returns how many there are: all buckets, if `effort` is more. A bucket's table is its number >> 20, the rest its key.
+    Returns how many: all there are, if `effort` is more. A bucket's table is its number >> 20, the rest its key.
     Source   multi-probe: Lv et al., VLDB 2007, here with one heap for all tables and any number of digits a function.
     Cost     O(T * D + effort * log effort). Ends because every bucket has one parent, so it is pushed once.
     """
@@ -228,14 +228,23 @@ def cheapest(hashes: Hashes, tables: int, effort: int, scratch: Scratch) -> int:
 def collect(buckets: int, allowed: Flags, tables: Tables, scratch: Scratch) -> int:
     """Take the allowed slots of the first `buckets` of `scratch.buckets` as candidates, each once; return how many.
 
-    Cost     O(buckets + slots in them).
+    Cost     O(buckets + slots in them). Bounds and first slots are read in loops of their own: each waits for memory,
+             and reads that do not hang on each other wait together.
     """
     scratch.epoch[0] += np.uint32(1)
     epoch, marks, candidates, starts, count = scratch.epoch[0], scratch.marks, scratch.candidates, tables.starts, 0
     slots = tables.slots
+    spans, touched = scratch.codes, 0  # the heap has done its work
     for i in range(buckets):
         table, key = scratch.buckets[i] >> _TABLE_AT, scratch.buckets[i] & _KEY
-        for at in range(starts[table, key], starts[table, key + 1]):
+        spans[2 * i], spans[2 * i + 1] = starts[table, key], starts[table, key + 1]
+    for i in range(buckets):
+        if spans[2 * i] < spans[2 * i + 1]:
+            touched ^= slots[scratch.buckets[i] >> _TABLE_AT, spans[2 * i]]
+    spans[2 * buckets] = touched  # so that the reads are not left out
+    for i in range(buckets):
+        table = scratch.buckets[i] >> _TABLE_AT
+        for at in range(spans[2 * i], spans[2 * i + 1]):
             slot = slots[table, at]
             fresh = marks[slot] != epoch and (slot >= len(allowed) or allowed[slot])
             marks[slot] = epoch

@@ -89,7 +89,7 @@ def width(metric: Metric, dimension: int) -> int:
 
 
 def split(family: int, bits: int, size: int) -> Longs:
-    """Return `Hashes.parts` for keys of `bits` bits and points of `size` numbers: as few functions as the family allows.
+    """Return `Hashes.parts` for keys of `bits` bits and points of `size` numbers: as few functions as possible.
 
     A cross-polytope in w dimensions has 2w corners: log2(w) + 1 bits. A p-stable function has four cells: two bits.
     """

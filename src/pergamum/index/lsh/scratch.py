@@ -10,7 +10,7 @@ from pergamum.index.lsh.layout import BITS, P_STABLE, Doubles, Floats, Hashes, L
 
 Marks = npt.NDArray[np.uint32]
 
-_KEPT = 4
+_KEPT = 2
 _LAST_EPOCH = 2**32 - 1
 _local = threading.local()
 
@@ -71,6 +71,12 @@ class Scratch(NamedTuple):
             places=np.empty(k, dtype=np.int64),
         )
 
+    def roomier(self, tables: int, probes: int) -> Self:
+        """Return scratch for up to `probes` buckets; what does not depend on them is shared."""
+        room = tables + 2 * probes + 1
+        costs, codes, buckets = np.empty(room), np.empty(room, dtype=np.int64), np.empty(probes, dtype=np.int64)
+        return self._replace(costs=costs, codes=codes, buckets=buckets)
+
     def fresh(self, queries: int) -> Self:
         """Return scratch whose epochs last for so many searches."""
         if int(self.epoch[0]) + queries >= _LAST_EPOCH:
@@ -91,10 +97,13 @@ def borrowed(hashes: Hashes, tables: Tables, probes: int, k: int) -> Scratch:
     The thread keeps the few shapes it used last: what an index that is gone has left behind goes with them.
     """
     kept: dict[tuple[int, ...], Scratch] = _local.__dict__.setdefault("kept", {})
-    room = 1 << (probes - 1).bit_length()
-    shape = (len(hashes.center), len(hashes.signs), *tables.slots.shape, len(tables.factors), room, k)
+    shape = (len(hashes.center), len(hashes.signs), *tables.slots.shape, len(tables.factors))
     key = (*shape, hashes.family, len(hashes.parts), digits_held(hashes))
-    scratch = kept.pop(key, None) or Scratch.made(hashes, tables, room, k)
+    scratch = kept.pop(key, None) or Scratch.made(hashes, tables, probes, k)
+    if len(scratch.buckets) < probes:
+        scratch = scratch.roomier(len(tables.slots), 1 << (probes - 1).bit_length())
+    if len(scratch.nearest) != k:
+        scratch = scratch._replace(nearest=np.empty(k), places=np.empty(k, dtype=np.int64))
     kept[key] = scratch  # at the end: the dictionary is in the order of last use
     while len(kept) > _KEPT:
         del kept[next(iter(kept))]

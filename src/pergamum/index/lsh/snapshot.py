@@ -8,6 +8,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from math import isfinite, prod
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -34,7 +35,8 @@ _Array: TypeAlias = npt.NDArray[np.generic]
 _Shape: TypeAlias = tuple[str, tuple[int, ...]]
 
 
-class Stored(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
     """What a file holds. `origin`: how many live slots there were when the parameters were chosen."""
 
     dimension: int
@@ -54,7 +56,7 @@ class _Header(NamedTuple):
     dimension: int
     metric: int
     checksum: int
-    count: int
+    slots: int
     filed: int
     origin: int
     scale: float
@@ -116,7 +118,7 @@ def _packed(stored: Stored, checksum: int) -> bytes:
         dimension=stored.dimension,
         metric=hashes.metric,
         checksum=checksum,
-        count=stored.count,
+        slots=stored.count,
         filed=tables.slots.shape[1],
         origin=stored.origin,
         scale=hashes.scale,
@@ -153,7 +155,7 @@ def _sensible(header: _Header) -> bool:
         header.format == FORMAT
         and 1 <= header.dimension <= MAX_DIMENSION
         and header.metric < len(METRICS)
-        and header.filed <= header.count < 2**31
+        and header.filed <= header.slots < 2**31
         and 1 <= header.tables <= MAX_TABLES
         and 1 <= header.bits <= MAX_BITS
         and isfinite(header.scale)
@@ -182,7 +184,7 @@ def _shapes(header: _Header) -> list[_Shape]:
         ("<f8", (header.tables, functions, 2)),
         ("<i4", (header.tables, (1 << header.bits) + 1)),
         ("<i4", (header.tables, header.filed)),
-        ("<f4", (header.count, layout.FACTORS + size // 32)),
+        ("<f4", (header.slots, layout.FACTORS + size // 32)),
     ]
 
 
@@ -198,7 +200,7 @@ def _checksum(data: npt.NDArray[np.uint8]) -> int:
     """Return the crc32 of everything behind the header."""
     checksum = 0
     for start in range(_SIZE, len(data), _PIECE):
-        checksum = zlib.crc32(data[start : start + _PIECE], checksum)
+        checksum = zlib.crc32(data[start : start + _PIECE].data, checksum)
     return checksum
 
 
@@ -230,4 +232,4 @@ def _stored(path: Path, header: _Header, arrays: list[_Array]) -> Stored:
     if wrong:
         raise Damaged(str(path), wrong)
     params = LshParams(header.wanted_tables or None, header.wanted_bits or None, header.recall, header.seed)
-    return Stored(header.dimension, metric, header.count, header.origin, params, hashes, tables)
+    return Stored(header.dimension, metric, header.slots, header.origin, params, hashes, tables)

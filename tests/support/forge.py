@@ -1,0 +1,142 @@
+"""An index kind without kernels, in the place of real ones: what surrounds a build is tested without building."""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pergamum.domain.recall import RecallCurve, RecallPoint
+from pergamum.domain.vectors import Matrix, Metric
+from pergamum.engine import building
+from pergamum.errors import Damaged, InvalidField
+from pergamum.index import factory, kernel_cache
+from pergamum.index.base import BuiltIndex, Job, Neighbours, Route, Strategy
+from pergamum.index.brute_force import fallback
+from pergamum.index.layered import LayeredIndex
+from pergamum.index.mask import SlotMask
+
+NAME = "fake.index"
+STRATEGIES = {
+    "kd_tree": (Strategy.TREE,),
+    "lsh": (Strategy.TABLES,),
+    "hnsw": (Strategy.SCAN, Strategy.GRAPH, Strategy.FILTERED_GRAPH),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FakeIndex:
+    """Answers exactly, whatever the effort. `made` counts how often it was built or grown."""
+
+    kind: str
+    count: int
+    metric: Metric
+    made: int = 1
+
+    memory_bytes = 1_000
+
+    @property
+    def strategies(self) -> tuple[Strategy, ...]:
+        """Those of the kind: only a graph can scan."""
+        return STRATEGIES[self.kind]
+
+    def efforts(self, _strategy: Strategy, k: int) -> tuple[int, ...]:
+        """One is enough."""
+        return (k,)
+
+    def search(self, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, _route: Route) -> Neighbours:
+        """Answer by a scan."""
+        return fallback.padded_search(self.metric, queries, k, vectors[: self.count], allowed)
+
+    def grown(self, vectors: Matrix, _live: SlotMask, job: Job) -> "FakeIndex":
+        """Return the same over more slots."""
+        job.report(0.5)
+        return FakeIndex(self.kind, len(vectors), self.metric, self.made + 1)
+
+    def save(self, folder: Path) -> None:
+        """Write all there is to know."""
+        (folder / NAME).write_text(json.dumps([self.kind, self.count, self.metric.value, self.made]))
+
+    def faults(self) -> Iterator[str]:
+        """A count of 13 is unlucky."""
+        if self.count == 13:
+            yield "thirteen slots"
+
+
+@dataclass
+class Forge:
+    """Builds fake indexes when told to. `go` is set unless a test holds builds back; `fail` makes them raise."""
+
+    go: threading.Event = field(default_factory=threading.Event)
+    begun: threading.Event = field(default_factory=threading.Event)
+    fail: Exception | None = None
+    built: int = 0
+
+    def build(
+        self, kind: str, metric: Metric, _params: Mapping[str, object], vectors: Matrix, _live: SlotMask, job: Job
+    ) -> BuiltIndex:
+        """Stand in for `factory.build`."""
+        self.begun.set()
+        job.report(0.25)
+        while not self.go.wait(0.002):
+            job.report(0.5)
+        if self.fail is not None:
+            raise self.fail
+        self.built += 1
+        return FakeIndex(kind, len(vectors), metric)
+
+    def hold(self) -> None:
+        """Let builds wait from now on."""
+        self.go.clear()
+        self.begun.clear()
+
+
+def install(monkeypatch: pytest.MonkeyPatch) -> Forge:
+    """Put fakes in the place of lsh, kd_tree and hnsw until the test ends."""
+    forge = Forge()
+    forge.go.set()
+    monkeypatch.setattr(factory, "build", forge.build)
+    monkeypatch.setattr(factory, "load_built", _load)
+    monkeypatch.setattr(factory, "check", _check)
+    monkeypatch.setattr(factory, "in_force", lambda _kind, params: dict(params))
+    monkeypatch.setattr(building, "calibrate", measured)
+    monkeypatch.setattr(kernel_cache, "prepare", lambda: True)
+    return forge
+
+
+def measured(
+    index: LayeredIndex, vectors: Matrix, live: SlotMask, metric: Metric, *, live_queries: Matrix | None, job: Job
+) -> RecallCurve:
+    """Stand in for `calibrate`."""
+    job.report(1.0)
+    point = RecallPoint(
+        strategy=index.strategies[-1],
+        effort=10,
+        k=10,
+        selectivity=1.0,
+        foreign=False,
+        recall=0.99,
+        low=0.98,
+        high=1.0,
+        seconds=1e-6,
+        scored=10.0,
+        queries=100,
+    )
+    return RecallCurve((point,), {10: 1.0}, index.count, live.allowed(index.count), datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def _load(kind: str, folder: Path) -> BuiltIndex:
+    try:
+        found, count, metric, made = json.loads((folder / NAME).read_text())
+    except (OSError, ValueError) as error:
+        raise Damaged(str(folder / NAME), str(error)) from error
+    assert found == kind
+    return FakeIndex(kind, count, Metric(metric), made)
+
+
+def _check(kind: str, params: Mapping[str, object], metric: Metric) -> None:
+    if "bad" in params:
+        raise InvalidField("index.params.bad", "no kind takes it")
