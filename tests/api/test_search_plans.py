@@ -1,6 +1,5 @@
 """The recall a search asks for decides how it is answered, and what the answer says of itself."""
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -143,7 +142,9 @@ def test_as_many_hits_as_match_come_back_whatever_the_graph_finds(
     assert len(found["hits"]) == 8  # type: ignore[arg-type]
 
 
-def test_live_recall_is_shown_to_prometheus(client: TestClient, planned: tuple[str, LiveLibrary, FakeIndex]) -> None:
+def test_live_recall_is_shown_to_prometheus_and_with_the_index(
+    client: TestClient, planned: tuple[str, LiveLibrary, FakeIndex]
+) -> None:
     path, live, _ = planned
     live.live_recall.start(1.0, lambda job: job())
     search(client, path, recall=0.97)
@@ -153,4 +154,6 @@ def test_live_recall_is_shown_to_prometheus(client: TestClient, planned: tuple[s
 
     for gauge in ("recall", "recall_low", "recall_high"):
         assert f'pergamum_search_{gauge}{{library="{name}",wanted="0.97"}}' in figures
-    assert math.isfinite(live.live_recall.figures()[0].low)
+    (shown,) = client.get(f"{path}/index").json()["live_recall"]
+    assert (shown["wanted"], shown["queries"]) == (0.97, 1)
+    assert shown["low"] < shown["high"]

@@ -1,11 +1,13 @@
 """From what the services say of an index to the wire."""
 
+from dataclasses import asdict
+
 from pergamum.api.answers import made
 from pergamum.domain.recall import RecallCurve
 from pergamum.engine.auto import Decision
 from pergamum.engine.building import Forecast
 from pergamum.services.index import IndexReport
-from pergamum.wire.index import AutoOut, IndexOut, PreflightOut, RecallPointOut
+from pergamum.wire.index import AutoOut, IndexOut, LiveRecallOut, PreflightOut, RecallPointOut
 
 
 def index_out(report: IndexReport) -> IndexOut:
@@ -27,6 +29,7 @@ def index_out(report: IndexReport) -> IndexOut:
         disk_bytes=status.disk_bytes,
         recall_curve=_curve_out(status.curve),
         measured_at=None if status.curve is None else status.curve.measured_at,
+        live_recall=[made(LiveRecallOut, **asdict(figure)) for figure in report.live_recall],
         auto=None if report.auto is None else _auto_out(report.auto),
         operation=report.operation,
     )

@@ -63,12 +63,12 @@ class Interval:
 def interval(shares: Sequence[float] | Doubles) -> Interval:
     """Return the mean of the shares, each in [0, 1], and its 95 % interval by the variance between them.
 
-    One more share, of a half, is counted in for the ends, so that the interval never has no width: that all of m
-    queries found everything does not mean that the next one will. REQUIRES: at least one share.
+    One more share, of a half, is counted in for the ends: that all of m queries found everything does not mean that the
+    next one will. No end is nearer to the mean of those m + 1 than 1 / (m + 1). REQUIRES: at least one share.
     """
     mean = float(np.mean(shares))
     widened = np.append(np.asarray(shares, dtype=np.float64), 0.5)
-    half = Z * float(widened.std(ddof=1)) / float(np.sqrt(len(widened)))
+    half = max(Z * float(widened.std(ddof=1)) / float(np.sqrt(len(widened))), 1 / len(widened))
     return Interval(mean, max(0.0, float(widened.mean()) - half), min(1.0, mean + half))
 
 

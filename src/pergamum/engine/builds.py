@@ -195,16 +195,16 @@ class Builds:
             task.stop.set()
 
     def _opened(self, library: LiveLibrary) -> None:
-        library.live_recall.start(self._options.live_share, self._pool.submit, lambda: self._measure_again(library))
+        library_id = library.view.state.library.id  # not the library: it would hold itself, and its files, open
+        library.live_recall.start(self._options.live_share, self._pool.submit, lambda: self._measure_again(library_id))
         self.look_after(library)
 
-    def _measure_again(self, library: LiveLibrary) -> None:
+    def _measure_again(self, library_id: UUID) -> None:
         """Searches find less than the curve promised: let the index measure itself anew."""
-        library_id = library.view.state.library.id
         log.warning("recall is below what was promised, measuring again", library=str(library_id))
         with self._lock:
             self._drifted.add(library_id)
-        self.look_after(library)
+        self._start(library_id)
 
     def _deleted(self, library_id: UUID) -> None:
         self._stop(library_id)

@@ -5,7 +5,7 @@ where it runs: a short search at once in the event loop, a long one on the searc
 """
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,7 +18,7 @@ SCAN_BYTES_PER_SECOND = 20e9
 """8-bit codes one core scans in a second, on the slow side; benchmarks/exact_search.py measures it."""
 SEARCH_SECONDS = 100e-6
 """What any search costs, whatever the library's size: fetching the rows of the hits above all."""
-STRETCH = 0.8
+STRETCH = 0.65
 """Down to this share of a measured selectivity its measurements hold, with as much more effort."""
 STRAIGHT = 0.8
 """Above this recall the curve over log(effort) bends down, so that a straight line between two points lies below it."""
@@ -92,11 +92,19 @@ class Planner:
         self._points = {} if curve is None else _by_class(curve.points)
         self._ks = sorted({k for k, _, _ in self._points})
         self._selectivities = sorted({share for _, share, foreign in self._points if not foreign})
+        self._least = [share * STRETCH for share in self._selectivities]
+        self._scans = {
+            (k, share): points[Strategy.SCAN.value][0].seconds
+            for (k, share, foreign), points in self._points.items()
+            if not foreign and Strategy.SCAN.value in points
+        }
         self._ranks = [] if curve is None else sorted(curve.foreign_beyond)
         self._choices: dict[tuple[int, float, bool, float], Choice | None] = {}
 
     def plan(self, asked: Asked, extent: Extent) -> Plan:
         """Return the cheapest plan that reaches the wanted recall; exact plans always do. O(1)."""
+        if self.curve is None:
+            return Plan(SCAN, SEARCH_SECONDS + asked.queries * self._scan_seconds(0, 0.0, extent), 1.0)
         k, share = self._class(asked, extent)
         scan = self._scan_seconds(k, share, extent)
         choice = self._choice(k, share, False, asked.recall) if share else None
@@ -154,12 +162,11 @@ class Planner:
 
     def _class(self, asked: Asked, extent: Extent) -> tuple[int, float]:
         """Return the k and the selectivity whose measurements hold; selectivity 0 where none do."""
-        k = next((measured for measured in self._ks if asked.k <= measured), 0)
-        share = self._selectivity(extent)
-        if not k:
+        place = bisect_left(self._ks, asked.k)
+        if place == len(self._ks):
             return 0, 0.0
-        harder = [measured for measured in self._selectivities if share >= measured * STRETCH]
-        return k, harder[-1] if harder else 0.0
+        harder = bisect_right(self._least, self._selectivity(extent))
+        return self._ks[place], self._selectivities[harder - 1] if harder else 0.0
 
     def _selectivity(self, extent: Extent) -> float:
         """Return how many slots of the built index may be found, as a share of those live when it was measured."""
@@ -198,22 +205,14 @@ class Planner:
 
     def _scan_seconds(self, k: int, share: float, extent: Extent) -> float:
         """Return what an exact scan of all slots takes."""
-        point = self._scan_point(k, share)
-        if point is None or self.curve is None:
+        seconds = self._scans.get((k, share))
+        if seconds is None or self.curve is None:
             return extent.slots * extent.dimension / SCAN_BYTES_PER_SECOND
-        return point.seconds * extent.slots / self.curve.slots
+        return seconds * extent.slots / self.curve.slots
 
     def _tail_seconds(self, k: int, extent: Extent) -> float:
         """Return what scanning the slots beyond the built index takes."""
-        point = self._scan_point(k, 1.0)
-        tail = extent.slots - extent.built
-        if point is None or self.curve is None:
-            return tail * extent.dimension / SCAN_BYTES_PER_SECOND
-        return point.seconds * tail / self.curve.slots
-
-    def _scan_point(self, k: int, share: float) -> RecallPoint | None:
-        points = self._points.get((k, share, False), {}).get(Strategy.SCAN.value)
-        return points[0] if points else None
+        return self._scan_seconds(k, 1.0, extent) * (extent.slots - extent.built) / max(extent.slots, 1)
 
 
 def _by_class(points: Iterable[RecallPoint]) -> dict[tuple[int, float, bool], dict[str, list[RecallPoint]]]:

@@ -9,7 +9,6 @@ import numpy as np
 from pergamum.domain.library import IndexKind, IndexSpec
 from pergamum.domain.recall import RecallCurve
 from pergamum.domain.vectors import Matrix, Vector
-from pergamum.index.base import SCAN, Neighbours, Route
 from pergamum.index.layered import LayeredIndex
 from pergamum.index.mask import SlotMask
 from pergamum.storage.base import LibraryState, VectorStore
@@ -61,13 +60,6 @@ class View:
     def live_slots(self) -> int:
         """How many slots a search may find."""
         return self.state.next_slot - self.live.dead
-
-    def search(self, queries: Matrix, k: int, route: Route = SCAN) -> Neighbours:
-        """Return the k nearest live slots for each query, shape (m, k); see `index.base.Neighbours`."""
-        if self.index is None or self.vectors is None:
-            shape = (len(queries), k)
-            return Neighbours(np.full(shape, -1, np.int64), np.full(shape, np.inf))
-        return self.index.search(queries, k, self.vectors, self.live, route)
 
     def vector(self, slot: int) -> Vector:
         """Return a copy of the vector in `slot`. REQUIRES: the slot is below next_slot."""

@@ -56,7 +56,8 @@ def encode_rows(rows: CodeRows, first: int, vectors: Matrix, metric: Metric) -> 
         rows.codes[slots, :dimension] = part.codes[:, :dimension]
         rows.terms[slots, 0] = part.scales
         if metric is Metric.L2:
-            rows.terms[slots, 1] = part.scales.astype(np.float64) ** 2 * part.squares
+            with np.errstate(over="ignore"):  # of vectors longer than 1e19: their keys are infinite and tell nothing
+                rows.terms[slots, 1] = part.scales.astype(np.float64) ** 2 * part.squares
         rows.errors[slots], rows.squares[slots] = part.errors, part.squares
 
 

@@ -1,8 +1,10 @@
 """Which class implements which kind of index."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
+from pergamum.domain.json import JsonObject
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.errors import InvalidField
 from pergamum.index.base import BuiltIndex, Job
@@ -32,6 +34,21 @@ def check(kind: str, params: Mapping[str, object], metric: Metric) -> None:
             LshParams.of(params)
         case "hnsw":
             HnswParams.of(params)
+        case _:
+            raise _unknown(kind)
+
+
+def in_force(kind: str, params: Mapping[str, object]) -> JsonObject:
+    """Return the parameters with the defaults of those that were not given. Raises `InvalidField`."""
+    match kind:
+        case "auto" | "brute_force":
+            return {}
+        case "kd_tree":
+            return asdict(KdTreeParams.of(params))
+        case "lsh":
+            return asdict(LshParams.of(params))
+        case "hnsw":
+            return asdict(HnswParams.of(params))
         case _:
             raise _unknown(kind)
 

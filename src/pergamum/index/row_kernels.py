@@ -13,6 +13,7 @@ from numba import types
 
 from pergamum.domain.vectors import Matrix
 from pergamum.index import rows_vnni
+from pergamum.index.arrays import LINE
 from pergamum.index.brute_force.kernels import QUERIES, VNNI, WORK, offer, settle
 from pergamum.index.brute_force.work import CANDIDATES, WAITING, Bytes, Doubles, Integers, Signed, Work
 from pergamum.index.code_rows import CodeRows
@@ -115,11 +116,13 @@ def scan_rows(
              scratch | work of m rows.
     Cost     O(n + m * allowed * d) byte operations and O(m * verified * d) float64 ones. O(1) memory.
     """
-    count = len(rows.codes)
+    count, lines = len(rows.codes), rows.codes.shape[1] // LINE
     for start in range(0, count, GROUP):
         found = allowed_of(flags, start, min(start + GROUP, count), slots)
         if found == 0:
             continue
+        for i in range(found):
+            rows_vnni.prefetch(rows.codes, np.int64(slots[i]), lines)
         for row in range(len(work.limits)):
             row_dots(body, rows.codes, slots, found, queries.digits[row, 0], work.sums[0])
             row_dots(body, rows.codes, slots, found, queries.digits[row, 1], work.sums[1])

@@ -14,6 +14,7 @@ from pergamum.engine.building import Forecast
 from pergamum.engine.builds import Builds
 from pergamum.engine.catalog import Catalog
 from pergamum.engine.index_status import IndexStatus
+from pergamum.engine.live_recall import LiveRecallFigure
 from pergamum.engine.wishes import KIND, request_of
 from pergamum.index import factory
 from pergamum.journal.base import Journal
@@ -21,12 +22,16 @@ from pergamum.journal.base import Journal
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """An index, the parameters in force, what `auto` chose and why, and the operation that has not ended."""
+    """An index, the parameters in force, what `auto` chose and why, and the operation that has not ended.
+
+    `live_recall` is what searches really found, for each recall that was asked for.
+    """
 
     status: IndexStatus
     params_in_force: JsonObject
     auto: Decision | None
     operation: UUID | None
+    live_recall: tuple[LiveRecallFigure, ...]
 
 
 class IndexService:
@@ -62,12 +67,13 @@ class IndexService:
         """Return what there is to know of the library's index."""
         library_id = self._catalog.resolve(reference)
         with self._catalog.opened(library_id) as live:
-            view, status = live.view, live.status()
+            view, status, live_recall = live.view, live.status(), live.live_recall.figures()
         return IndexReport(
             status,
             factory.in_force(status.active.kind, status.active.params),
             self._builds.explain(view),
             self._builds.operation_of(library_id),
+            live_recall,
         )
 
     def _checked(self, library_id: UUID, spec: IndexSpec) -> IndexSpec:

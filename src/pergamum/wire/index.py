@@ -35,6 +35,16 @@ class RecallPointOut(AnswerModel):
     queries: int
 
 
+class LiveRecallOut(AnswerModel):
+    """Recall of `queries` real searches that asked for `wanted`: answered exactly as well, and compared."""
+
+    wanted: float
+    recall: float
+    low: float
+    high: float
+    queries: int
+
+
 class AutoOut(AnswerModel):
     """What `auto` chose and why: predicted seconds of one query on one core, and where it changes its mind."""
 
@@ -70,6 +80,7 @@ class IndexOut(AnswerModel):
     disk_bytes: int
     recall_curve: list[RecallPointOut] | None
     measured_at: datetime | None
+    live_recall: list[LiveRecallOut]
     auto: AutoOut | None
     operation: UUID | None
 

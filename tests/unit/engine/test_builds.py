@@ -1,5 +1,6 @@
 """Libraries are led towards the index they ask for: one job at a time, whatever goes on beside it."""
 
+import weakref
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -353,8 +354,16 @@ def test_recall_that_drifts_is_measured_again(node: Node, forge: Forge) -> None:
     library = node.opened
     curve = library.view.curve
 
-    node.builds._measure_again(library)
+    node.builds._measure_again(node.library.id)
     node.idle()
 
     assert library.view.curve is not curve
     assert forge.built == 1
+
+
+def test_a_closed_library_is_held_by_nobody(node: Node) -> None:
+    library = weakref.ref(node.opened)
+
+    node.close()
+
+    assert library() is None, "its maps would stay open until a collection of cycles"

@@ -25,7 +25,6 @@ from pergamum.index.mask import Flags
 BATCH_SHARE = 1 / 50
 _LEAST_BATCH = 64
 _PIECES_A_THREAD = 8
-_ATTEMPTS = 4
 
 T = TypeVar("T")
 
@@ -54,12 +53,16 @@ class Builder:
                 done += len(batch)
                 self.job.report(share[0] + (share[1] - share[0]) * done / len(slots))
 
-    def mend(self, live: Flags) -> None:
-        """Take the slots that are not live out of the graph and close the gaps they leave."""
+    def mend(self, live: Flags, known: int) -> None:
+        """Take what is not live of the slots [0, known) out of the graph and close the gaps they leave.
+
+        Slots from `known` on have levels but no links yet: nobody may enter by them.
+        """
         alive = np.ones(len(self.graph.levels), np.bool_)
         alive[: len(live)] = live[: len(alive)]
         before = copied(self.graph)
         present = self.graph.levels != ABSENT
+        present[known:] = False
         with _Threads(self.job.threads, self._scratch) as threads:
             for layer in range(self._top() + 1):
                 slots = np.flatnonzero(alive & present & (before.levels >= layer))
@@ -68,7 +71,7 @@ class Builder:
         gone = np.flatnonzero(present & ~alive)
         self.graph.links[gone] = NONE
         self.graph.levels[gone] = ABSENT
-        self.entry = self._highest()
+        self.entry = self._highest(known)
 
     def connect(self) -> None:
         """Make every slot of the graph reachable from the entry on the lowest layer."""
@@ -77,12 +80,9 @@ class Builder:
         if self.entry < 0:
             return
         links, slots = frozen(self.graph).links, np.flatnonzero(self.graph.levels != ABSENT)
-        queue = np.empty(len(self.graph.levels), np.uint32)
-        for _ in range(_ATTEMPTS):
-            seen = np.zeros(len(self.graph.levels), np.uint8)
-            spread(links, self.entry, seen, queue)
-            if not attach(links, self.graph.links, self.entry, readonly(slots), seen, queue):
-                return
+        queue, seen = np.empty(len(self.graph.levels), np.uint32), np.zeros(len(self.graph.levels), np.uint8)
+        spread(links, self.entry, seen, queue)
+        attach(links, self.graph.links, self.entry, readonly(slots), seen, queue)
 
     def _scratch(self) -> Scratch:
         return scratch(len(self.graph.levels), self.rows.codes.shape[1], self.params.ef_construction)
@@ -90,9 +90,9 @@ class Builder:
     def _top(self) -> int:
         return int(self.graph.levels[self.entry]) if self.entry >= 0 else 0
 
-    def _highest(self) -> int:
-        """Return the slot to enter by: the first of those on the highest layer; -1 when there is none."""
-        levels = np.where(self.graph.levels == ABSENT, -1, self.graph.levels.astype(np.int16))
+    def _highest(self, known: int) -> int:
+        """Return the slot of [0, known) to enter by: the first on the highest layer; -1 when there is none."""
+        levels = np.where(self.graph.levels == ABSENT, -1, self.graph.levels.astype(np.int16))[:known]
         return int(levels.argmax()) if len(levels) and levels.max() >= 0 else -1
 
     def _insert_batch(self, batch: Longs, threads: "_Threads") -> None:

@@ -110,7 +110,8 @@ def insert_slots(
     for slot in slots:
         query = scratch.query
         offset, factor = as_query(rows.codes, slot, query), np.float32(2.0) * rows.terms[slot, 0]
-        aim, level = Aim(query, factor, offset), min(int(top), np.int64(graph.levels[slot]))
+        aim = Aim(query, factor, offset)
+        level: Whole = min(top, np.int64(graph.levels[slot]))
         near = descend(body, rows, graph, aim, entry, top, level, scratch)
         for layer in range(level, -1, -1):
             scratch.state[SEEDS], scratch.fresh[0] = 1, near
@@ -275,25 +276,34 @@ def host_of(links: Slots, slot: Whole, seen: Bytes) -> Whole:
     return any_host
 
 
+@kernel(types.void, _OUT, I8, I8)
+def link(out: Slots, owner: Whole, other: Whole) -> None:
+    """Put `other` into the list of `owner` unless it is there; a full list loses its last link. O(links)."""
+    place = 0
+    while place < out.shape[1] - 1 and out[owner, place] != NONE and out[owner, place] != other:
+        place += 1
+    if out[owner, place] == NONE and place + 1 < out.shape[1]:
+        out[owner, place + 1] = NONE
+    out[owner, place] = np.uint32(other)
+
+
 @kernel(I8, LINKS, _OUT, I8, _SLOTS, _SEEN, _QUEUE)
 def attach(links: Slots, out: Slots, entry: Whole, slots: Longs, seen: Bytes, queue: Slots) -> Whole:
     """Give every unmarked slot of `slots` a marked one that links to it; return how many there were.
 
-    A host without room loses its last link, the farthest, which may cut others off: repeat until nothing was to do.
-    `links` is a read-only view of `out`. Cost O(n * links + attached * links^3).
+    A host without room gives up its last link, which the new one takes over: so what could be reached always can be,
+    and one pass is enough. `links` is a read-only view of `out`. Cost O(n * links + attached * links^3).
     """
-    attached = 0
+    attached, width = 0, out.shape[1]
     for slot in slots:
         if seen[slot] == 1:
             continue
         host = host_of(links, slot, seen)
         host = entry if host < 0 else host
-        place = 0
-        while place < out.shape[1] - 1 and out[host, place] != NONE:
-            place += 1
-        out[host, place] = np.uint32(slot)
-        if place + 1 < out.shape[1]:
-            out[host, place + 1] = NONE
+        last = out[host, width - 1]
+        link(out, host, slot)
+        if last != NONE:
+            link(out, slot, np.int64(last))
         spread(links, slot, seen, queue)
         attached += 1
     return attached

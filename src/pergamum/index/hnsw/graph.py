@@ -33,7 +33,7 @@ class Graph(NamedTuple):
 class Scratch(NamedTuple):
     """What one walk at a time needs. It may be used again and again: marks of earlier walks are told by their epoch.
 
-    `marks` u1 (n,): the epoch in which a slot was last seen. `state` i8 (4,), columns named below. `pool` u8: slots by
+    `marks` u1 (n,): the epoch in which a slot was last seen. `state` i8 (5,), columns named below. `pool` u8: slots by
     key, see `kernels.packed`. `fresh` u4, `sums` i4, `keys` u8: slots about to be scored, and their scores. `chosen`
     u4: links being selected. `query`, `other` i1 (stride,): codes of a slot as a query.
     """
@@ -110,9 +110,9 @@ class Build(NamedTuple):
     top: int
 
 
-EPOCH, SEEDS, SCORED, ALLOWED = range(4)
-"""Columns of `Scratch.state`: the current epoch; how many of `fresh` a walk starts from; slots scored, and how many of
-them a search may return, both only ever added to."""
+EPOCH, SEEDS, SCORED, LOOKED_AT, ALLOWED = range(5)
+"""Columns of `Scratch.state`: the current epoch; how many of `fresh` a walk starts from; slots scored, only ever
+added to; slots near the query whose flag a filtered walk looked at, and how many of those were allowed."""
 
 
 def scratch(slots: int, stride: int, effort: int) -> Scratch:
@@ -120,7 +120,7 @@ def scratch(slots: int, stride: int, effort: int) -> Scratch:
     room = max(_LEAST_SCRATCH, effort + 1)
     return Scratch(
         marks=np.zeros(slots, dtype=np.uint8),
-        state=np.zeros(4, dtype=np.int64),
+        state=np.zeros(5, dtype=np.int64),
         pool=np.empty(room, dtype=np.uint64),
         fresh=np.empty(room, dtype=np.uint32),
         sums=np.empty(room, dtype=np.int32),

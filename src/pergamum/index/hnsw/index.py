@@ -106,7 +106,7 @@ class HnswIndex:
         builder = Builder(frozen_rows(rows), widened(self.graph, levels), self.params, job, self.entry)
         present = self.graph.levels != ABSENT
         if np.count_nonzero(present & ~alive[: self.count]) > MEND_SHARE * np.count_nonzero(present):
-            builder.mend(alive)
+            builder.mend(alive, self.count)
         builder.insert(np.flatnonzero(alive[new.start :]) + new.start, (0.1, 0.98))
         builder.connect()
         job.report(1.0)

@@ -23,6 +23,7 @@ from pergamum.index.distance_kernels import distance
 from pergamum.index.hnsw.graph import (
     ALLOWED,
     EPOCH,
+    LOOKED_AT,
     NONE,
     SCORED,
     SEEDS,
@@ -61,15 +62,17 @@ _ONE = np.uint64(1)
 
 LINKS_LINES = 2
 """Cache lines of a list of links that are asked for ahead."""
-SEED_EFFORT = 32
-"""Pool of the unfiltered walk that finds where a filtered one starts."""
+SEED_EFFORT, MOST_SEED_EFFORT = 32, 400
+"""Least and largest pool of the unfiltered walk that finds where a filtered one starts."""
+EXPECTED_NEARBY = 8.0
+"""Allowed slots wanted in that pool, when the filter has nothing to do with the query."""
 MOST_FRESH = 64
 """Slots a filtered walk takes from the neighbours of one slot."""
 VECTOR_LINES = 2
 """Cache lines of a vector that are asked for ahead; the processor sees the run and fetches the rest."""
 VERIFIED_BEYOND = 16
 """Vectors read beyond k: the order of codes is nearly that of vectors."""
-LEAST_SHARE = 0.25
+LEAST_SHARE = 0.5
 """Share of the allowed slots expected near the query below which the filter counts as set against it."""
 
 
@@ -152,7 +155,7 @@ def gather(links: Slots, row: Whole, scratch: Scratch) -> Whole:
 def gather_allowed(links: Slots, row: Whole, flags: Flags, scratch: Scratch) -> Whole:
     """Put unseen allowed slots into `fresh`: of the list, and of the lists of those in it that are not allowed.
 
-    O(links^2), and at most MOST_FRESH slots.
+    At most MOST_FRESH. O(links^2).
     """
     marks, fresh, epoch = scratch.marks, scratch.fresh, np.uint8(scratch.state[EPOCH])
     count = 0
@@ -171,10 +174,10 @@ def gather_allowed(links: Slots, row: Whole, flags: Flags, scratch: Scratch) -> 
             further = links[np.uint64(slot), j]
             if further == NONE or count >= MOST_FRESH:
                 break
-            if marks[np.uint64(further)] != epoch and is_allowed(flags, np.int64(further)):
-                marks[np.uint64(further)] = epoch
+            if is_allowed(flags, np.int64(further)):
                 fresh[count] = further
-                count += 1
+                count += marks[np.uint64(further)] != epoch
+                marks[np.uint64(further)] = epoch
     return count
 
 
@@ -218,13 +221,6 @@ def next_unexpanded(pool: Entries, place: Whole, size: Whole) -> Whole:
     return place
 
 
-@kernel(types.void, I8, FLAGS, SCRATCH, inline=True)
-def count_allowed(count: Whole, flags: Flags, scratch: Scratch) -> None:
-    """Add to the state how many of the first `count` slots of `fresh` a search may return. O(count)."""
-    for i in range(count):
-        scratch.state[ALLOWED] += is_allowed(flags, np.int64(scratch.fresh[i]))
-
-
 @kernel(types.void, LINKS, I8, I8, ROWS, SCRATCH, inline=True)
 def ask_ahead(links: Slots, cursor: Whole, size: Whole, rows: CodeRows, scratch: Scratch) -> None:
     """Ask for what the next two expansions will most likely read. Changes nothing. O(links)."""
@@ -249,7 +245,7 @@ def walk(
 ) -> Whole:
     """Fill `pool` with the nearest slots found from the seeds in `fresh`; return how many. Algorithm 2.
 
-    Shapes   places: `Graph.upper_rows`, read above layer 0 only | flags: see `SlotMask.flat`; none: nothing counted.
+    Shapes   places: `Graph.upper_rows`, read above layer 0 only | flags: see `SlotMask.flat`.
     Cost     O(expanded * links * d), with about `effort` expanded. Ends because an entry is expanded at most once, a
              slot enters the pool at most once, and what leaves the pool never comes back.
     """
@@ -264,8 +260,6 @@ def walk(
         for i in range(count):
             prefetch(rows.codes, np.int64(scratch.fresh[i]), lines)
             prefetch(rows.terms, np.int64(scratch.fresh[i]), 1)
-        if len(flags) > 0 and filtered == 0:
-            count_allowed(count, flags, scratch)
         cursor = next_unexpanded(pool, cursor, size)
         if layer == 0 and filtered == 0:
             ask_ahead(links, cursor, size, rows, scratch)
@@ -310,27 +304,42 @@ def descend(
     return slot_of(best)
 
 
-@kernel(I8, I8, ROWS, GRAPH, AIM, FLAGS, SCRATCH)
-def seed_filtered(body: Whole, rows: CodeRows, graph: Graph, aim: Aim, flags: Flags, scratch: Scratch) -> Whole:
+@kernel(I8, I8, FLAGS, SCRATCH, inline=True)
+def allowed_in_pool(size: Whole, flags: Flags, scratch: Scratch) -> Whole:
+    """Return how many of the first `size` entries of the pool a search may return. O(size)."""
+    count = 0
+    for i in range(size):
+        count += is_allowed(flags, slot_of(scratch.pool[i]))
+    return count
+
+
+@kernel(I8, I8, ROWS, GRAPH, AIM, F8, FLAGS, SCRATCH)
+def seed_filtered(
+    body: int, rows: CodeRows, graph: Graph, aim: Aim, share: float, flags: Flags, scratch: Scratch
+) -> int:
     """Replace the seed in `fresh` by allowed slots near the query; return how many.
 
-    They are the allowed ones among the slots that a short unfiltered walk ends with, and among their neighbours.
+    They are the allowed ones among the slots that an unfiltered walk ends with, and among the neighbours of the
+    nearest. Its pool is so large that EXPECTED_NEARBY of its slots are allowed where the filter has nothing to do with
+    the query; `state` keeps how many were looked at, and how many were allowed.
     """
     links, fresh, chosen = graph.links, scratch.fresh, scratch.chosen
-    size = walk(body, rows, links, graph.upper_rows, Reach(SEED_EFFORT, 0, 0), aim, flags, scratch)
-    found = 0
+    effort = np.int64(min(max(SEED_EFFORT, EXPECTED_NEARBY / share), MOST_SEED_EFFORT))
+    size = walk(body, rows, links, graph.upper_rows, Reach(effort, 0, 0), aim, flags, scratch)
+    scratch.state[LOOKED_AT], scratch.state[ALLOWED] = size, allowed_in_pool(size, flags, scratch)
     new_epoch(scratch)
-    epoch = np.uint8(scratch.state[EPOCH])
+    epoch, found = np.uint8(scratch.state[EPOCH]), 0
     for i in range(size):
         near = slot_of(scratch.pool[i])
         if is_allowed(flags, near) and scratch.marks[near] != epoch:
             scratch.marks[near] = epoch
             chosen[found] = near
             found += 1
-        count = gather_allowed(links, near, flags, scratch)
-        for j in range(count):
-            chosen[found + j] = fresh[j]
-        found += count
+        if i < SEED_EFFORT:
+            count = gather_allowed(links, near, flags, scratch)
+            for j in range(count):
+                chosen[found + j] = fresh[j]
+            found += count
     for i in range(found):
         fresh[i] = chosen[i]
     return found
@@ -395,17 +404,17 @@ def search(
     for row in range(len(found.sizes)):
         query, digits = queries.digits[row, 0], 0
         for digit in query:
-            digits += digit
+            digits += np.int64(digit)
         aim = Aim(query, np.float32(512.0 * queries.terms[row, STEP]), 128 * digits)
         scratch.fresh[0] = descend(body, rows, graph, aim, entry, top, 0, scratch)
-        before, state[ALLOWED], state[SEEDS] = state[SCORED], 0, 1
+        state[ALLOWED], state[LOOKED_AT], state[SEEDS] = 0, 0, 1
         if filtered:
-            state[SEEDS] = seed_filtered(body, rows, graph, aim, flags, scratch)
-        seen = state[SCORED] - before
+            state[SEEDS] = seed_filtered(body, rows, graph, aim, share, flags, scratch)
+        nearby, allowed_nearby = state[LOOKED_AT], state[ALLOWED]
         size = walk(body, rows, graph.links, graph.upper_rows, Reach(effort, 0, filtered), aim, flags, scratch)
-        seen = seen if filtered else state[SCORED] - before
+        if filtered == 0:
+            nearby, allowed_nearby = size, allowed_in_pool(size, flags, scratch)
         read = verify(vectors, queries, row, metric, size, flags, scratch, found)
-        against = len(flags) > 0 and state[ALLOWED] < LEAST_SHARE * share * seen
-        found.doubtful[row] = against or read < found.slots.shape[1]
+        found.doubtful[row] = allowed_nearby < LEAST_SHARE * share * nearby or read < found.slots.shape[1]
         total += read
     return total

@@ -306,7 +306,7 @@ def search_one(
         scored += used
     walk.counts[VERIFIED] += verified
     walk.counts[SCORED] += scored
-    return heap.sort(distances, owners, size)
+    return int(heap.sort(distances, owners, size))
 
 
 @kernel(

@@ -1,0 +1,146 @@
+"""Graph indexes that take part: ours, hnswlib, faiss and usearch, all with 16 links a layer and 200 candidates."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeAlias
+
+import faiss
+import hnswlib
+import numpy as np
+import numpy.typing as npt
+from usearch.index import Index as UsearchIndex
+
+from benchmarks.vector_sets import LIVE, DataSet, K, pinned
+from pergamum.domain.vectors import Matrix, Metric
+from pergamum.index.base import Job, Route, Strategy
+from pergamum.index.hnsw.index import HnswIndex
+from pergamum.index.hnsw.params import HnswParams
+
+LINKS, CANDIDATES = 16, 200
+OURS, HNSWLIB = "pergamum", "hnswlib"
+
+FaissIndex: TypeAlias = Any
+Search = Callable[[Matrix], npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """An index that is built, over the vectors of `data`.
+
+    `aimed(effort)` returns a function from one query (1, d) to its K neighbours, integers of any kind.
+    Efforts of a contestant are used one after the other: some keep them in the index.
+    """
+
+    name: str
+    data: DataSet
+    aimed: Callable[[int], Search]
+    seconds: tuple[float, ...]
+    threads: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Clocked:
+    """What was made and how long it took, by the wall's clock."""
+
+    made: Any
+    seconds: float
+
+
+def clocked(make: Callable[[], object], threads: int) -> Clocked:
+    """Make something, on one core where it takes one thread."""
+    place: AbstractContextManager[None] = pinned() if threads == 1 else nullcontext()
+    with place:
+        start = time.perf_counter()
+        made = make()
+        return Clocked(made, time.perf_counter() - start)
+
+
+def our_index(vectors: Matrix, threads: int) -> HnswIndex:
+    params = HnswParams(LINKS, CANDIDATES)
+    return HnswIndex.build(vectors, Metric.COSINE, LIVE, params, Job(threads, lambda _: None))
+
+
+def ours(data: DataSet, index: HnswIndex, seconds: tuple[float, ...], threads: int = 1) -> Contestant:
+    def aimed(effort: int) -> Search:
+        route = Route(Strategy.GRAPH, effort)
+        return lambda query: index.search(query, K, data.vectors, LIVE, route).slots
+
+    return Contestant(OURS, data, aimed, seconds, threads, index.memory_bytes)
+
+
+def of_hnswlib(data: DataSet, threads: int = 1) -> Contestant:
+    count, dimension = data.vectors.shape
+
+    def make() -> object:
+        index = hnswlib.Index("cosine", dimension)
+        index.init_index(count, M=LINKS, ef_construction=CANDIDATES)
+        index.add_items(data.vectors, num_threads=threads)
+        return index
+
+    built = clocked(make, threads)
+
+    def aimed(effort: int) -> Search:
+        built.made.set_ef(effort)
+        return lambda query: built.made.knn_query(query, K, 1)[0]
+
+    return Contestant(HNSWLIB, data, aimed, (built.seconds,), threads, saved_size(built.made))
+
+
+def saved_size(index: hnswlib.Index) -> int:
+    """Return the size of the index as a file: hnswlib tells nothing else of its memory."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "index"
+        index.save_index(str(path))
+        return path.stat().st_size
+
+
+def of_faiss(data: DataSet, threads: int) -> Contestant:
+    """Full float32 vectors; in faiss, too, the lowest layer holds twice the links it is given."""
+    return _faiss("faiss HNSW", data, threads, faiss.IndexHNSWFlat(data.vectors.shape[1], LINKS))
+
+
+def of_faiss_codes(data: DataSet, threads: int) -> Contestant:
+    """8-bit codes in the graph; twice as many as wanted are compared again by their float32 vectors, as ours are."""
+    codes = faiss.index_factory(data.vectors.shape[1], f"HNSW{LINKS}_SQ8")
+    return _faiss("faiss HNSW SQ8 refined", data, threads, codes, faiss.IndexRefineFlat(codes))
+
+
+def _faiss(name: str, data: DataSet, threads: int, graph: FaissIndex, whole: FaissIndex | None = None) -> Contestant:
+    index = graph if whole is None else whole
+    graph.hnsw.efConstruction = CANDIDATES
+    if whole is not None:
+        whole.k_factor = 2
+
+    def make() -> object:
+        index.train(data.vectors)
+        index.add(data.vectors)
+        return index
+
+    faiss.omp_set_num_threads(threads)
+    built = clocked(make, threads)
+    faiss.omp_set_num_threads(1)
+
+    def aimed(effort: int) -> Search:
+        graph.hnsw.efSearch = effort
+        return lambda query: index.search(query, K)[1]
+
+    return Contestant(name, data, aimed, (built.seconds,), threads, int(faiss.serialize_index(index).nbytes))
+
+
+def of_usearch(data: DataSet, threads: int, dtype: str) -> Contestant:
+    index = UsearchIndex(
+        ndim=data.vectors.shape[1], metric="cos", dtype=dtype, connectivity=LINKS, expansion_add=CANDIDATES
+    )
+    keys = np.arange(len(data.vectors), dtype=np.uint64)
+    built = clocked(lambda: index.add(keys, data.vectors, threads=threads), threads)
+
+    def aimed(effort: int) -> Search:
+        index.expansion_search = effort
+        return lambda query: index.search(query[0], K, threads=1).keys
+
+    return Contestant(f"usearch {dtype}", data, aimed, (built.seconds,), threads, int(index.serialized_length))

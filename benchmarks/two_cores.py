@@ -1,0 +1,148 @@
+"""Two threads of one process against two independent processes: builds and searches of our index.
+
+Workers are processes of their own that map the same vectors. Both ways take turns, on the same two cores.
+"""
+
+import multiprocessing
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.peers import our_index
+from benchmarks.vector_sets import LIVE, DataSet, K
+from pergamum.domain.vectors import Matrix
+from pergamum.index import kernel_cache
+from pergamum.index.base import Route, Strategy
+from pergamum.index.hnsw.index import HnswIndex
+
+WARM_UP = 300
+"""Vectors of the index that is built before the clock runs: loads what a build uses."""
+
+Order = tuple[str, Any]
+
+
+@dataclass
+class TwoCores:
+    """Rates of every repeat: builds a second, queries a second."""
+
+    one_thread: list[float] = field(default_factory=list)
+    two_threads: list[float] = field(default_factory=list)
+    two_processes: list[float] = field(default_factory=list)
+
+    @property
+    def ratios(self) -> list[float]:
+        """Two threads of two processes, repeat by repeat."""
+        return [one / two for one, two in zip(self.two_threads, self.two_processes, strict=True)]
+
+
+class Worker:
+    """A process that builds or searches when told to."""
+
+    def __init__(self, folder: Path) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, other = context.Pipe()
+        self._process = context.Process(target=serve, args=(folder, other), daemon=True)
+        self._process.start()
+
+    def send(self, order: Order) -> None:
+        self._pipe.send(order)
+
+    def answer(self) -> float:
+        return float(self._pipe.recv())
+
+    def stop(self) -> None:
+        self._pipe.send(("stop", None))
+        self._process.join()
+
+
+@contextmanager
+def workers(data: DataSet, index: HnswIndex, count: int) -> Iterator[list[Worker]]:
+    """Workers that have everything loaded."""
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        np.save(folder / "vectors.npy", data.vectors)
+        np.save(folder / "queries.npy", data.queries)
+        index.save(folder)
+        made = [Worker(folder) for _ in range(count)]
+        for worker in made:
+            stack.callback(worker.stop)
+            worker.answer()
+        yield made
+
+
+def together(team: Sequence[Worker], order: Order) -> list[float]:
+    """Have all of the team do the same at the same time; return their answers."""
+    for worker in team:
+        worker.send(order)
+    return [worker.answer() for worker in team]
+
+
+def builds(team: Sequence[Worker], repeats: int) -> TwoCores:
+    """Indexes built a second: one with two threads against two at once with a thread each."""
+    rates = TwoCores()
+    for _ in range(repeats):
+        rates.two_threads.append(1.0 / together(team[:1], ("build", 2))[0])
+        rates.two_processes.append(sum(1.0 / seconds for seconds in together(team[:2], ("build", 1))))
+    return rates
+
+
+def searches(team: Sequence[Worker], repeats: int, effort: int, seconds: float) -> TwoCores:
+    """Queries answered a second, one at a time: by one thread, by two, by one thread in each of two processes."""
+    rates = TwoCores()
+    for _ in range(repeats):
+        rates.one_thread += together(team[:1], ("search", (1, effort, seconds)))
+        rates.two_threads += together(team[:1], ("search", (2, effort, seconds)))
+        rates.two_processes.append(sum(together(team[:2], ("search", (1, effort, seconds)))))
+    return rates
+
+
+def serve(folder: Path, pipe: Connection) -> None:
+    """The life of a worker."""
+    vectors = np.load(folder / "vectors.npy", mmap_mode="r")
+    queries = np.load(folder / "queries.npy")
+    kernel_cache.prepare()
+    our_index(np.array(vectors[:WARM_UP]), 1)
+    index = HnswIndex.load(folder)
+    np.asarray(vectors).sum()  # brings the pages in
+    pipe.send(0.0)
+    while True:
+        what, how = pipe.recv()
+        if what == "stop":
+            return
+        pipe.send(build(vectors, how) if what == "build" else search(index, vectors, queries, *how))
+
+
+def build(vectors: Matrix, threads: int) -> float:
+    """Return the seconds a build takes."""
+    start = time.perf_counter()
+    our_index(vectors, threads)
+    return time.perf_counter() - start
+
+
+def search(index: HnswIndex, vectors: Matrix, queries: Matrix, threads: int, effort: int, seconds: float) -> float:
+    """Return the queries a second that the threads answer together."""
+    end = time.perf_counter() + seconds
+    counts = [0] * threads
+
+    def ask(own: int) -> None:
+        route, asked = Route(Strategy.GRAPH, effort), [query[None] for query in queries]
+        number = own * len(asked) // threads
+        while time.perf_counter() < end:
+            index.search(asked[number % len(asked)], K, vectors, LIVE, route)
+            number += 1
+            counts[own] += 1
+
+    team = [threading.Thread(target=ask, args=(own,)) for own in range(threads)]
+    for thread in team:
+        thread.start()
+    for thread in team:
+        thread.join()
+    return sum(counts) / seconds
