@@ -34,6 +34,7 @@ def planned(client: TestClient) -> Iterator[tuple[str, LiveLibrary, FakeIndex]]:
         built = Built(layered(fake, vectors), made, curve([*SCANS, *GRAPH], CHUNKS, beyond))
         assert live.publish_index(live.view.state.library.index, built)
         yield path, live, fake
+    client.delete(path)
 
 
 def search(client: TestClient, path: str, **body: object) -> dict[str, object]:

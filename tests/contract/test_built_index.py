@@ -234,7 +234,7 @@ def test_a_cancelled_build_leaves_the_older_index_as_it_was(kind: str, metric: M
 def test_progress_rises_to_one(kind: str, metric: Metric) -> None:
     shares: list[float] = []
 
-    factory.build(kind, metric, {}, clustered(500, 6), ALL, Job(2, shares.append))
+    factory.build(kind, metric, {}, clustered(500, 6), ALL, job=Job(2, shares.append))
 
     assert shares == sorted(shares)
     assert shares[0] >= 0.0

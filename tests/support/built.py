@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index import distance, factory
-from pergamum.index.base import BuiltIndex, Job, Neighbours, Route, Strategy
+from pergamum.index.base import BuiltIndex, Neighbours, Route, Strategy
 from pergamum.index.hnsw.graph import Graph
 from pergamum.index.hnsw.index import HnswIndex
 from pergamum.index.hnsw.params import HnswParams
@@ -29,7 +29,7 @@ __all__ = ["clustered", "quiet"]
 
 
 def build(kind: str, vectors: Matrix, metric: Metric, live: SlotMask = ALL, **params: int) -> BuiltIndex:
-    return factory.build(kind, metric, params, vectors, live, quiet())
+    return factory.build(kind, metric, params, vectors, live, job=quiet())
 
 
 def graph(
@@ -68,7 +68,7 @@ def recall(found: Neighbours, true: Neighbours) -> float:
     """The share of true neighbours for which one as near was found."""
     there = np.isfinite(true.distances)
     last = np.where(there, true.distances, -np.inf).max(axis=1, keepdims=True)
-    return float(((found.distances <= last) & there).sum() / max(1, there.sum()))
+    return float(((found.distances <= last) & there).sum() / there.sum()) if there.any() else 1.0
 
 
 def truth(metric: Metric, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask) -> Neighbours:

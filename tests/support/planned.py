@@ -44,7 +44,7 @@ def load(folder: Path, name: str, count: int | None = None) -> Vectors:
 def built_view(kind: str, vectors: Matrix, metric: Metric = Metric.COSINE, past: Matrix | None = None) -> View:
     """Return a library's view over all vectors, its index built and measured."""
     index = LayeredIndex.empty(vectors.shape[1], metric).extended(vectors)
-    index = index.with_built(factory.build(kind, metric, {}, vectors, SlotMask(), JOB), vectors)
+    index = index.with_built(factory.build(kind, metric, {}, vectors, SlotMask(), job=JOB), vectors)
     curve = calibrate(index, vectors, SlotMask(), metric, live_queries=past, job=JOB)
     return replace(view_of(index, vectors, metric), curve=curve)
 

@@ -54,7 +54,7 @@ def in_force(kind: str, params: Mapping[str, object]) -> JsonObject:
 
 
 def build(
-    kind: str, metric: Metric, params: Mapping[str, object], vectors: Matrix, live: SlotMask, job: Job
+    kind: str, metric: Metric, params: Mapping[str, object], vectors: Matrix, live: SlotMask, *, job: Job
 ) -> BuiltIndex:
     """Return a built index of `kind` over all rows of `vectors`. Raises `InvalidField`, `Cancelled`.
 

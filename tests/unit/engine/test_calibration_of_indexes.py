@@ -39,7 +39,7 @@ def test_the_low_end_is_no_promise_that_queries_to_come_break(
     for seed in range(2):
         vectors, queries = clustered(metric, seed)
         index = LayeredIndex.empty(32, metric).extended(vectors)
-        index = index.with_built(factory.build(kind, metric, params, vectors, SlotMask(), JOB), vectors)
+        index = index.with_built(factory.build(kind, metric, params, vectors, SlotMask(), job=JOB), vectors)
         truth = index.search(queries, 10, vectors, SlotMask()).distances
         curve = calibrate(index, vectors, SlotMask(), metric, live_queries=None, job=JOB)
         for point in curve.points:

@@ -25,12 +25,16 @@ GRAPH = [point(80, 0.95, 1e-9, strategy="graph", selectivity=s) for s in (1.0, 0
 FILTERED = [point(80, 0.95, 1e-9, strategy="filtered_graph", selectivity=0.1)]
 
 
+def _ignore(_seconds: float) -> None:
+    """Nobody looks at flush times here."""
+
+
 @pytest.fixture(scope="module")
 def library() -> Iterator[LiveLibrary]:
     prepare_kernels()
     storage, settings = MemoryStorage(), a_library(dimension=4)
     storage.create(settings)
-    live = LiveLibrary(storage.open(settings.id), float)
+    live = LiveLibrary(storage.open(settings.id), _ignore)
     live.write([put("d", [a_chunk(str(slot), "d", row) for slot, row in enumerate(VECTORS)])])
     measured = curve([*SCANS, *GRAPH, *FILTERED], COUNT, {1: 50.0})
     live.publish_index(

@@ -20,7 +20,7 @@ def kernels() -> None:
 
 @given(pairs=st.lists(st.tuples(keys | st.sampled_from([0.0, 1.0, -1.0]), slots | st.integers(0, 3)), max_size=40))
 def test_packed_entries_sort_as_their_keys_and_slots(pairs: list[tuple[float, int]]) -> None:
-    from pergamum.index.hnsw.kernels import key_of, packed, slot_of
+    from pergamum.index.hnsw.pool_kernels import key_of, packed, slot_of
 
     pairs = [(key + 0.0, slot) for key, slot in pairs]  # -0.0 sorts before 0.0, which Python calls equal
 
@@ -31,7 +31,7 @@ def test_packed_entries_sort_as_their_keys_and_slots(pairs: list[tuple[float, in
 
 
 def test_an_expanded_entry_keeps_its_key_slot_and_place() -> None:
-    from pergamum.index.hnsw.kernels import EXPANDED, key_of, packed, slot_of
+    from pergamum.index.hnsw.pool_kernels import EXPANDED, key_of, packed, slot_of
 
     entry, after = np.uint64(packed(np.float32(-1.5), 7)), np.uint64(packed(np.float32(-1.5), 8))
 
@@ -41,7 +41,7 @@ def test_an_expanded_entry_keeps_its_key_slot_and_place() -> None:
 
 @given(entries=st.lists(st.integers(0, 2**64 - 1), max_size=30), asked=st.integers(0, 2**64 - 1))
 def test_the_place_of_an_entry_is_the_number_of_smaller_ones(entries: list[int], asked: int) -> None:
-    from pergamum.index.hnsw.kernels import place_of
+    from pergamum.index.hnsw.pool_kernels import place_of
 
     pool = np.array(sorted(entries), dtype=np.uint64)
 
@@ -51,7 +51,7 @@ def test_the_place_of_an_entry_is_the_number_of_smaller_ones(entries: list[int],
 
 @given(entries=st.lists(st.integers(0, 2**64 - 1), unique=True, max_size=60), most=st.integers(1, 20))
 def test_the_pool_keeps_the_smallest_in_order(entries: list[int], most: int) -> None:
-    from pergamum.index.hnsw.kernels import insert
+    from pergamum.index.hnsw.pool_kernels import insert
 
     pool, size = np.zeros(most, dtype=np.uint64), 0
 
@@ -64,7 +64,7 @@ def test_the_pool_keeps_the_smallest_in_order(entries: list[int], most: int) -> 
 
 
 def test_what_is_not_expanded_is_found_in_order() -> None:
-    from pergamum.index.hnsw.kernels import next_unexpanded
+    from pergamum.index.hnsw.pool_kernels import next_unexpanded
 
     pool = np.array([1, 3, 4, 7, 8], dtype=np.uint64)  # odd: expanded
 

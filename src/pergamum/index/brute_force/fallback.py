@@ -19,7 +19,9 @@ from pergamum.index.quantize import ROUNDING
 _CHUNK = 1 << 19
 
 
-def search(metric: Metric, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, begin: int = 0) -> Neighbours:
+def search(
+    metric: Metric, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, *, begin: int = 0
+) -> Neighbours:
     """Return the k nearest allowed rows of `vectors` (n, d) from row `begin` on.
 
     O(m * n * d) time, O(m * k + chunk) memory.
@@ -40,10 +42,10 @@ def search(metric: Metric, queries: Matrix, k: int, vectors: Matrix, allowed: Sl
 
 
 def padded_search(
-    metric: Metric, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, begin: int = 0
+    metric: Metric, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, *, begin: int = 0
 ) -> Neighbours:
     """Do as `search` does for any k: columns for which there is nothing hold slot -1, distance inf."""
-    return padded(search(metric, queries, min(k, len(vectors) - begin), vectors, allowed, begin), k)
+    return padded(search(metric, queries, min(k, len(vectors) - begin), vectors, allowed, begin=begin), k)
 
 
 class _Nearest:

@@ -85,7 +85,7 @@ class BruteForceIndex:
             return padded(Neighbours(np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0))), k)
         queries = np.ascontiguousarray(queries, dtype=np.float32)
         if not kernel_cache.ready():
-            return fallback.padded_search(self.metric, queries, k, vectors[: self.count], allowed, begin)
+            return fallback.padded_search(self.metric, queries, k, vectors[: self.count], allowed, begin=begin)
         rows = readonly(np.asarray(vectors))
         parts = [
             self._scan(queries[start : start + _QUERIES_AT_ONCE], wanted, rows, allowed, begin)

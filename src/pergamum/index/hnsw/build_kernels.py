@@ -20,13 +20,10 @@ from pergamum.index.hnsw.kernels import (
     SCRATCH,
     U4,
     descend,
-    insert,
-    key_of,
     new_epoch,
-    packed,
-    slot_of,
     walk,
 )
+from pergamum.index.hnsw.pool_kernels import insert, key_of, packed, slot_of
 from pergamum.index.jit import I8, Real, Whole, array, kernel, named
 from pergamum.index.mask import Flags
 from pergamum.index.row_kernels import CODES, FLAGS, ROWS, SIGNED, Slots, is_allowed, row_dots
@@ -82,11 +79,11 @@ def select(body: Whole, rows: CodeRows, square: Real, size: Whole, most: Whole, 
 
 @kernel(types.void, _OUT, I8, I8, SCRATCH, inline=True)
 def write_links(out: Slots, row: Whole, count: Whole, scratch: Scratch) -> None:
-    """Make the first `count` slots of `chosen` the list in `row`. O(count)."""
+    """Make the first `count` slots of `chosen` the list in `row`, NONE all that follows. O(links)."""
     for i in range(count):
         out[row, i] = scratch.chosen[i]
-    if count < out.shape[1]:
-        out[row, count] = NONE
+    for i in range(count, out.shape[1]):
+        out[row, i] = NONE
 
 
 @kernel(types.void, I8, ROWS, GRAPH, _SLOTS, _BUILD, _OUT, _OUT, FLAGS, SCRATCH)
@@ -282,8 +279,6 @@ def link(out: Slots, owner: Whole, other: Whole) -> None:
     place = 0
     while place < out.shape[1] - 1 and out[owner, place] != NONE and out[owner, place] != other:
         place += 1
-    if out[owner, place] == NONE and place + 1 < out.shape[1]:
-        out[owner, place + 1] = NONE
     out[owner, place] = np.uint32(other)
 
 

@@ -20,7 +20,7 @@ class Graph(NamedTuple):
     """Links between the slots [0, n).
 
     `links` u4 (n, 2m): those on layer 0. `upper` u4 (rows, m): those on the layers above, row upper_rows[slot] + l - 1
-    for layer l. Each list ends at NONE or with its row. `upper_rows` i4 (n,). `levels` u1 (n,): the highest layer of a
+    for layer l. From the first NONE on a list is all NONE. `upper_rows` i4 (n,). `levels` u1 (n,): the highest layer of a
     slot, or ABSENT.
     """
 

@@ -127,7 +127,8 @@ class HnswIndex:
 
     def save(self, folder: Path) -> None:
         """Write the index into `folder`; see docs/formats/hnsw-index.md."""
-        snapshot.write(folder, self.dimension, self.metric, self.params, self.rows, self.graph, self.entry)
+        saved = snapshot.Saved(self.dimension, self.metric, self.params, self.rows, self.graph, self.entry)
+        snapshot.write(folder, saved)
 
     def faults(self) -> Iterator[str]:
         """Yield what is wrong inside; see `BuiltIndex.faults`."""

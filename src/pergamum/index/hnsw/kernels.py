@@ -10,7 +10,6 @@ returned, its neighbours take its place.
 """
 
 import numpy as np
-import numpy.typing as npt
 from numba import types
 
 from pergamum.domain.vectors import Matrix
@@ -34,31 +33,25 @@ from pergamum.index.hnsw.graph import (
     Reach,
     Scratch,
 )
-from pergamum.index.jit import F8, FLAG, I8, Real, Whole, array, kernel, named
+from pergamum.index.hnsw.pool_kernels import ENTRIES, EXPANDED, U8, insert, next_unexpanded, packed, slot_of
+from pergamum.index.jit import F8, FLAG, I8, Whole, array, kernel, named
 from pergamum.index.mask import Flags
 from pergamum.index.quantize import NORM, STEP, QueryCodes
 from pergamum.index.row_kernels import FLAGS, ROWS, SIGNED, Slots, is_allowed, row_dots
 from pergamum.index.rows_vnni import prefetch
 
-F4, U4, U8 = types.float32, types.uint32, types.uint64
+F4, U4 = types.float32, types.uint32
 LINKS = array(U4, 2, readonly=True)
 PLACES, LEVELS = array(types.int32, 1, readonly=True), array(types.uint8, 1, readonly=True)
 GRAPH = named(Graph, LINKS, LINKS, PLACES, LEVELS)
-_U8S, _U4S, _I4S, _U1S = array(U8, 1), array(U4, 1), array(types.int32, 1), array(types.uint8, 1)
-SCRATCH = named(Scratch, _U1S, array(I8, 1), _U8S, _U4S, _I4S, _U8S, _U4S, SIGNED, SIGNED)
+_U4S, _I4S, _U1S = array(U4, 1), array(types.int32, 1), array(types.uint8, 1)
+SCRATCH = named(Scratch, _U1S, array(I8, 1), ENTRIES, _U4S, _I4S, ENTRIES, _U4S, SIGNED, SIGNED)
 AIM, REACH = named(Aim, SIGNED, F4, I8), named(Reach, I8, I8, I8)
 _PLAN = named(Plan, I8, I8, I8, I8, I8, F8)
 _FOUND = named(Found, array(F8, 2), array(I8, 2), array(I8, 1), array(FLAG, 1))
 _MATRIX = array(F4, 2, readonly=True)
 
-Entries = npt.NDArray[np.uint64]
-
-EXPANDED = np.uint64(1)
-_SIGN = np.uint32(0x80000000)
-_SLOT = np.uint64(0x7FFFFFFF)
 _HIGHEST = np.uint64(0xFFFFFFFFFFFFFFFF)
-_HALF = np.uint64(32)
-_ONE = np.uint64(1)
 
 LINKS_LINES = 2
 """Cache lines of a list of links that are asked for ahead."""
@@ -74,57 +67,6 @@ VERIFIED_BEYOND = 16
 """Vectors read beyond k: the order of codes is nearly that of vectors."""
 LEAST_SHARE = 0.5
 """Share of the allowed slots expected near the query below which the filter counts as set against it."""
-
-
-@kernel(U8, F4, I8, inline=True)
-def packed(key: Real, slot: Whole) -> Whole:
-    """Return an integer that sorts as (key, slot): the bits of the key made monotone, the slot, a bit for `expanded`.
-
-    O(1). REQUIRES: key is not NaN, slot < 2^31.
-    """
-    bits = np.float32(key).view(np.uint32)
-    ordered = ~bits if bits & _SIGN else bits | _SIGN
-    return (np.uint64(ordered) << _HALF) | (np.uint64(slot) << _ONE)
-
-
-@kernel(F4, U8, inline=True)
-def key_of(entry: Whole) -> Real:
-    """Return the key in a packed entry. O(1)."""
-    ordered = np.uint32(entry >> _HALF)
-    bits = ordered & ~_SIGN if ordered & _SIGN else ~ordered
-    return np.uint32(bits).view(np.float32)
-
-
-@kernel(I8, U8, inline=True)
-def slot_of(entry: Whole) -> Whole:
-    """Return the slot in a packed entry. O(1)."""
-    return np.int64((entry >> _ONE) & _SLOT)
-
-
-@kernel(I8, _U8S, I8, U8, inline=True)
-def place_of(pool: Entries, size: Whole, entry: Whole) -> Whole:
-    """Return how many of the first `size` entries are smaller: a binary search without branches. O(log size)."""
-    low, left = 0, size
-    while left > 1:
-        half = left >> 1
-        low += half if pool[low + half - 1] < entry else 0
-        left -= half
-    return low + 1 if left == 1 and pool[low] < entry else low
-
-
-@kernel(I8, _U8S, I8, I8, U8, inline=True)
-def insert(pool: Entries, size: Whole, most: Whole, entry: Whole) -> Whole:
-    """Put `entry` into the sorted pool, which keeps its `most` smallest; return its place. O(size).
-
-    REQUIRES: size < most, or the entry is smaller than the last.
-    """
-    place = place_of(pool, size, entry)
-    i = min(size, most - 1)
-    while i > place:
-        pool[i] = pool[i - 1]
-        i -= 1
-    pool[place] = entry
-    return place
 
 
 @kernel(types.void, SCRATCH, inline=True)
@@ -211,14 +153,6 @@ def score(body: Whole, rows: CodeRows, aim: Aim, count: Whole, limit: Whole, scr
         keys[kept] = entry
         kept += entry < limit
     return kept
-
-
-@kernel(I8, _U8S, I8, I8, inline=True)
-def next_unexpanded(pool: Entries, place: Whole, size: Whole) -> Whole:
-    """Return the first place from `place` on whose entry was not expanded, or `size`. O(size)."""
-    while place < size and pool[place] & EXPANDED:
-        place += 1
-    return place
 
 
 @kernel(types.void, LINKS, I8, I8, ROWS, SCRATCH, inline=True)
@@ -324,7 +258,7 @@ def seed_filtered(
     the query; `state` keeps how many were looked at, and how many were allowed.
     """
     links, fresh, chosen = graph.links, scratch.fresh, scratch.chosen
-    effort = np.int64(min(max(SEED_EFFORT, EXPECTED_NEARBY / share), MOST_SEED_EFFORT))
+    effort: Whole = np.int64(min(max(SEED_EFFORT, EXPECTED_NEARBY / share), MOST_SEED_EFFORT))
     size = walk(body, rows, links, graph.upper_rows, Reach(effort, 0, 0), aim, flags, scratch)
     scratch.state[LOOKED_AT], scratch.state[ALLOWED] = size, allowed_in_pool(size, flags, scratch)
     new_epoch(scratch)
@@ -402,7 +336,8 @@ def search(
     state, total = scratch.state, 0
     state[SCORED] = 0
     for row in range(len(found.sizes)):
-        query, digits = queries.digits[row, 0], 0
+        query = queries.digits[row, 0]
+        digits: Whole = 0
         for digit in query:
             digits += np.int64(digit)
         aim = Aim(query, np.float32(512.0 * queries.terms[row, STEP]), 128 * digits)

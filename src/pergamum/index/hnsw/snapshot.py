@@ -8,7 +8,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,32 +32,28 @@ _CHECKED_AT_ONCE: Final = 1 << 22
 _METRICS: Final = list(Metric)
 
 Scalar = TypeVar("Scalar", bound=np.generic)
-Saved = tuple[int, Metric, HnswParams, CodeRows, Graph, int]
 
 
-def write(
-    folder: Path, dimension: int, metric: Metric, params: HnswParams, rows: CodeRows, graph: Graph, entry: int
-) -> None:
+class Saved(NamedTuple):
+    """What the file holds; see `HnswIndex`."""
+
+    dimension: int
+    metric: Metric
+    params: HnswParams
+    rows: CodeRows
+    graph: Graph
+    entry: int
+
+
+def write(folder: Path, saved: Saved) -> None:
     """Write the file and flush it; the folder is the caller's to flush. O(n * (d + m))."""
     with (folder / NAME).open("xb") as file:
         file.write(bytes(HEADER_BYTES))
         checksum = 0
-        for part in _padded(rows, graph):
+        for part in _padded(saved.rows, saved.graph):
             file.write(part)
             checksum = zlib.crc32(part, checksum)
-        fields = _HEADER.pack(
-            MAGIC,
-            FORMAT,
-            dimension,
-            _METRICS.index(metric),
-            params.m,
-            params.ef_construction,
-            entry,
-            len(graph.levels),
-            len(graph.upper),
-            checksum,
-            0,
-        )[:-4]
+        fields = _header(saved, checksum)
         file.seek(0)
         file.write((fields + struct.pack("<I", zlib.crc32(fields))).ljust(HEADER_BYTES, b"\0"))
         file.flush()
@@ -88,7 +84,7 @@ def read(folder: Path) -> Saved:
     cut.finish()
     if _checksum(space) != checksum:
         raise Damaged(str(path), "the checksum does not match")
-    return dimension, metric, params, rows, graph, entry
+    return Saved(dimension, metric, params, rows, graph, entry)
 
 
 class _Cut:
@@ -110,6 +106,16 @@ class _Cut:
         """Refuse a file that goes on. Raises `Damaged`."""
         if self._start != len(self._space):
             raise Damaged(str(self._path), "has another length than its header says")
+
+
+def _header(saved: Saved, checksum: int) -> bytes:
+    """Return the fields of the header but for their own checksum."""
+    params, graph = saved.params, saved.graph
+    sizes = (saved.entry, len(graph.levels), len(graph.upper))
+    metric = _METRICS.index(saved.metric)
+    return _HEADER.pack(MAGIC, FORMAT, saved.dimension, metric, params.m, params.ef_construction, *sizes, checksum, 0)[
+        :-4
+    ]
 
 
 def _padded(rows: CodeRows, graph: Graph) -> Iterator[bytes | memoryview]:
