@@ -9,11 +9,13 @@ import numpy as np
 from benchmarks.peers import Contestant
 from benchmarks.vector_sets import pinned
 
-EFFORTS = (10, 13, 16, 20, 24, 30, 36, 45, 54, 66, 80, 100, 120, 150, 180, 220, 270, 330, 400, 500, 600, 900, 1350)
+EFFORTS = (10, 16, 24, 36, 54, 66, 80, 100, 120, 150, 180, 220, 270, 330, 400, 500, 600, 750, 900, 1350)
 ENOUGH = 0.993
 """No larger effort is tried once this recall is reached."""
 
 FLAT = 0.001
+USELESS = 0.8
+"""Efforts of less recall are left out."""
 
 
 @dataclass
@@ -92,11 +94,11 @@ def points(contestant: Contestant) -> list[Point]:
     found = list[Point]()
     for effort in EFFORTS:
         search = contestant.aimed(effort)
-        answers = np.array([np.ravel(search(query)) for query in contestant.data.one_by_one()], dtype=np.int64)
+        answers = np.array([np.ravel(search(query)) for query in contestant.queries()], dtype=np.int64)
         found.append(Point(effort, contestant.data.recall(answers)))
         if found[-1].recall >= ENOUGH or flat(found):
             break
-    return found
+    return [point for point in found if point.recall >= USELESS] or found[-1:]
 
 
 def flat(found: Sequence[Point]) -> bool:
@@ -106,7 +108,7 @@ def flat(found: Sequence[Point]) -> bool:
 
 def seconds_a_query(contestant: Contestant, effort: int, asked: int) -> float:
     """Ask one query after the other."""
-    search, queries = contestant.aimed(effort), contestant.data.one_by_one(asked)
+    search, queries = contestant.aimed(effort), contestant.queries(asked)
     for query in queries[:20]:
         search(query)
     start = time.perf_counter()

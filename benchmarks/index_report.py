@@ -97,7 +97,7 @@ def text(results: Results, environment: str, seconds: float) -> str:
         f"    {environment}\nload after the run: {load}; the run took {seconds / 60:.0f} minutes".replace(
             "\n", "\n    "
         ),
-        GRAPHS,
+        GRAPHS.strip(),
         "## Aims\n\n" + table(["what", "aimed at", "reached (range)", ""], [aim.row() for aim in aims(results)]),
         *(part for one in results.sets for part in of_set(one)),
         "## Building\n\n![seconds to build](build.png)",
@@ -111,12 +111,12 @@ def text(results: Results, environment: str, seconds: float) -> str:
 
 
 GRAPHS = f"""Graphs of {LINKS} links a layer (twice as many on the lowest) and {CANDIDATES} candidates, all of them;
-vectors of unit length, cosine distance; recall@{K}: the share of the {K} answers as near as the true
-{K}th neighbour."""
-FILTERS = """sentences-384. Shown is the least effort that reaches recall 0.95, or the last one tried: none is tried once one
-takes twice the time of the scan. *random*: any vector passes; *near*: the vectors that pass lie where the queries come from
-(along the first principal direction); *far*: at the other end. *codes*: compared a query; *rescanned*: share of queries
-answered by a scan after all."""
+vectors of unit length, cosine distance; recall@{K}: the share of the {K} answers as near as the true {K}th neighbour.
+"""
+FILTERS = """sentences-384. Shown is the least effort that reaches recall 0.95, or the last one tried: none is tried
+once one takes twice the time of the scan. *random*: any vector passes; *near*: the vectors that pass lie where the
+queries come from (along the first principal direction); *far*: at the other end. *codes*: compared a query;
+*rescanned*: share of queries answered by a scan after all."""
 
 
 def aims(results: Results) -> Iterator[Aim]:

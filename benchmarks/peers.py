@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from usearch.index import Index as UsearchIndex
 
-from benchmarks.vector_sets import LIVE, DataSet, K, pinned
+from benchmarks.vector_sets import LIVE, DataSet, K, pinned, widened
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index.base import Job, Route, Strategy
 from pergamum.index.hnsw.index import HnswIndex
@@ -41,6 +41,12 @@ class Contestant:
     seconds: tuple[float, ...]
     threads: int
     size: int
+    width: int = 0
+
+    def queries(self, count: int | None = None) -> list[Matrix]:
+        """Return the first queries, each (1, d), with zeros behind where the index has more dimensions."""
+        one_by_one = self.data.one_by_one(count)
+        return [widened(query, self.width) for query in one_by_one] if self.width else one_by_one
 
 
 @dataclass(frozen=True)
@@ -101,38 +107,53 @@ def saved_size(index: hnswlib.Index) -> int:
 
 def of_faiss(data: DataSet, threads: int) -> Contestant:
     """Full float32 vectors; in faiss, too, the lowest layer holds twice the links it is given."""
-    return _faiss("faiss HNSW", data, threads, faiss.IndexHNSWFlat(data.vectors.shape[1], LINKS))
+    graph = faiss.IndexHNSWFlat(data.vectors.shape[1], LINKS)
+    seconds = filled(graph, graph, data.vectors, threads)
+    return Contestant("faiss HNSW", data, faiss_aimed(graph, graph), (seconds,), threads, faiss_size(graph))
 
 
 def of_faiss_codes(data: DataSet, threads: int) -> Contestant:
-    """8-bit codes in the graph; twice as many as wanted are compared again by their float32 vectors, as ours are."""
-    codes = faiss.index_factory(data.vectors.shape[1], f"HNSW{LINKS}_SQ8")
-    return _faiss("faiss HNSW SQ8 refined", data, threads, codes, faiss.IndexRefineFlat(codes))
+    """8-bit codes in the graph; twice as many as wanted are compared again by their float32 vectors, as ours are.
+
+    Its fast code wants dimensions in multiples of 16, without which it is several times slower: zeros fill up the rest.
+    """
+    width = -(-data.vectors.shape[1] // 16) * 16
+    graph = faiss.index_factory(width, f"HNSW{LINKS}_SQ8")
+    whole = faiss.IndexRefineFlat(graph)
+    whole.k_factor = 2
+    seconds = filled(whole, graph, widened(data.vectors, width), threads)
+    name, aimed = "faiss HNSW SQ8 refined", faiss_aimed(whole, graph)
+    return Contestant(name, data, aimed, (seconds,), threads, faiss_size(whole), width)
 
 
-def _faiss(name: str, data: DataSet, threads: int, graph: FaissIndex, whole: FaissIndex | None = None) -> Contestant:
-    index = graph if whole is None else whole
+def filled(index: FaissIndex, graph: FaissIndex, vectors: Matrix, threads: int) -> float:
+    """Put the vectors in; return the seconds it takes."""
+
+    def make() -> None:
+        index.train(vectors)
+        index.add(vectors)
+
     graph.hnsw.efConstruction = CANDIDATES
-    if whole is not None:
-        whole.k_factor = 2
-
-    def make() -> object:
-        index.train(data.vectors)
-        index.add(data.vectors)
-        return index
-
     faiss.omp_set_num_threads(threads)
-    built = clocked(make, threads)
+    seconds = clocked(make, threads).seconds
     faiss.omp_set_num_threads(1)
+    return seconds
 
+
+def faiss_aimed(index: FaissIndex, graph: FaissIndex) -> Callable[[int], Search]:
     def aimed(effort: int) -> Search:
         graph.hnsw.efSearch = effort
         return lambda query: index.search(query, K)[1]
 
-    return Contestant(name, data, aimed, (built.seconds,), threads, int(faiss.serialize_index(index).nbytes))
+    return aimed
+
+
+def faiss_size(index: FaissIndex) -> int:
+    return int(faiss.serialize_index(index).nbytes)
 
 
 def of_usearch(data: DataSet, threads: int, dtype: str) -> Contestant:
+    """`bf16` is what usearch itself chooses on this kind of processor."""
     index = UsearchIndex(
         ndim=data.vectors.shape[1], metric="cos", dtype=dtype, connectivity=LINKS, expansion_add=CANDIDATES
     )

@@ -1,7 +1,7 @@
 """Our graph against hnswlib, faiss and usearch: searches, builds, memory, two threads, growth, filters.
 
     python -m benchmarks.vector_indexes             prints the tables and writes docs/benchmarks/
-    python -m benchmarks.vector_indexes --quick     a small part of the data, in a minute or two; writes nothing
+    python -m benchmarks.vector_indexes --quick     small samples, in a minute or two; writes only with --out
 
 Everything is measured in one run: one query at a time through each library's Python call, recall@10 against the exact
 neighbours. Single-thread figures are of one core to which the process is pinned. Contestants take turns within every
@@ -36,7 +36,7 @@ from benchmarks.peers import (
     ours,
 )
 from benchmarks.two_cores import builds, searches, workers
-from benchmarks.vector_sets import LIVE, SETS, DataSet, K, pinned
+from benchmarks.vector_sets import LIVE, SETS, DataSet, K, pinned, unit
 from pergamum.index import kernel_cache
 from pergamum.index.base import Route, Strategy
 from pergamum.index.hnsw.index import HnswIndex
@@ -56,7 +56,7 @@ class Scale:
     filter_queries: int
 
 
-FULL = Scale(None, 1000, 400, 5, 2, 1.5, (10_000, 30_000, 100_000), 200)
+FULL = Scale(None, 1000, 300, 5, 2, 1.5, (10_000, 30_000, 100_000), 200)
 QUICK = Scale(12_000, 200, 200, 3, 1, 0.5, (3_000, 6_000), 50)
 
 
@@ -75,9 +75,17 @@ def contestants(data: DataSet) -> tuple[HnswIndex, list[Contestant]]:
     )
     both = os.cpu_count() or 1
     peers += [of_faiss(data, both), of_faiss_codes(data, both)]
-    peers += [of_usearch(data, both, dtype) for dtype in ("f32", "i8")]
+    peers.append(of_usearch(data, both, "bf16"))
     index: HnswIndex = again.made
     return index, [ours(data, index, (first.seconds, again.seconds)), *peers]
+
+
+def warm_up() -> None:
+    """Load what builds and searches load when they are first called."""
+    vectors = unit(np.random.default_rng(0).standard_normal((400, 64)))
+    index = our_index(vectors, 1)
+    for strategy in index.strategies:
+        index.search(vectors[:20], K, vectors, LIVE, Route(strategy, 20))
 
 
 def work(data: DataSet, index: HnswIndex, effort: int) -> Work:
@@ -158,6 +166,7 @@ def main() -> int:
     if not kernel_cache.prepare():
         print("the kernels could not be compiled")
         return 1
+    warm_up()
     start = time.perf_counter()
     results = run(arguments.data, QUICK if arguments.quick else FULL)
     text = index_report.text(results, before, time.perf_counter() - start)

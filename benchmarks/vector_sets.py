@@ -62,7 +62,12 @@ class DataSet:
         return [query[None] for query in self.queries[:count]]
 
 
-def unit(vectors: npt.NDArray[np.float16]) -> Matrix:
+def widened(vectors: Matrix, width: int) -> Matrix:
+    """Return the vectors with zeros behind, up to `width` dimensions."""
+    return np.pad(vectors, ((0, 0), (0, width - vectors.shape[1])))
+
+
+def unit(vectors: npt.NDArray[np.floating]) -> Matrix:
     scaled: Matrix = vectors.astype(np.float32)
     scaled /= np.linalg.norm(scaled, axis=1, keepdims=True)
     return scaled

@@ -8,7 +8,6 @@ import numpy.typing as npt
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index import distance, factory
 from pergamum.index.base import BuiltIndex, Neighbours, Route, Strategy
-from pergamum.index.hnsw.graph import Graph
 from pergamum.index.hnsw.index import HnswIndex
 from pergamum.index.hnsw.params import HnswParams
 from pergamum.index.mask import SlotMask
@@ -105,8 +104,3 @@ def assert_same_graph(one: HnswIndex, other: HnswIndex) -> None:
     assert one.entry == other.entry
     for part, same in zip((*one.rows, *one.graph), (*other.rows, *other.graph), strict=True):
         np.testing.assert_array_equal(part, same)
-
-
-def copied(made: Graph) -> Graph:
-    """A graph of its own, to be written to."""
-    return Graph(*(part.copy() for part in made))

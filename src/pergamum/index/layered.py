@@ -85,9 +85,12 @@ class LayeredIndex:
     def search(self, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, route: Route = SCAN) -> Neighbours:
         """Return for each query at most `k` allowed slots, nearest first, ties by slot: the true ones if route.exact.
 
-        Until the kernels are loaded every route is an exact scan by NumPy.
+        A strategy that the built index does not have, as a route of another kind, means a scan. Until the kernels are
+        loaded every route is an exact scan by NumPy.
         """
         built = self.built
+        if built is not None and route.strategy not in built.strategies:
+            route = SCAN
         if built is None or route.strategy not in self._routed(built):
             return self.tail.search(queries, k, vectors, allowed)
         if not kernel_cache.ready():

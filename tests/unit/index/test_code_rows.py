@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pergamum.domain.vectors import Matrix, Metric
-from pergamum.index.arrays import LINE, readonly
+from pergamum.index.arrays import LINE
 from pergamum.index.base import SCAN, Neighbours
 from pergamum.index.brute_force.index import BruteForceIndex
-from pergamum.index.code_rows import CodeRows, empty_rows, encode_rows, extended_rows, row_bytes
+from pergamum.index.code_rows import CodeRows, empty_rows, encode_rows, extended_rows, frozen_rows, row_bytes
 from pergamum.index.mask import BLOCK_SLOTS, SlotMask
 from pergamum.index.quantize import encode
 from tests.support.built import ALL, clustered, graph, some_dead
@@ -165,7 +165,7 @@ def test_bounds_of_rows_hold_the_distance() -> None:
     for number, metric in enumerate(Metric):
         for kind in KINDS:
             vectors, query = hard_vectors(kind, 60, 70, 1), hard_vectors(kind, 1, 70, 2)
-            rows = CodeRows(*(readonly(part) for part in _rows(vectors, metric)))
+            rows = frozen_rows(_rows(vectors, metric))
             digits, terms = np.zeros((1, 2, 128), np.int8), np.empty((1, TERMS))
             encode_queries(query, metric is Metric.COSINE, digits, terms)
             work, slots = Work.begin(1, 1), np.arange(60, dtype=np.uint32)

@@ -159,6 +159,7 @@ def test_threads_that_search_at_once_get_what_one_gets(large: tuple[Matrix, Matr
     assert 1 <= len(index._scratches) <= 6
 
 
+@compiled_only
 def test_more_searches_than_epochs_find_the_same() -> None:
     vectors = clustered(80, 4)
     index = graph(vectors)
@@ -171,6 +172,7 @@ def test_more_searches_than_epochs_find_the_same() -> None:
     assert len(index._scratches) == 1
 
 
+@compiled_only
 def test_the_scratch_is_as_large_as_the_effort() -> None:
     vectors = clustered(60, 4)
     index = graph(vectors)
@@ -201,6 +203,7 @@ def test_it_is_a_built_index() -> None:
     assert index.efforts(GRAPH, MOST_EFFORT + 1) == (MOST_EFFORT + 1,)
 
 
+@compiled_only
 def test_memory_is_what_the_docs_promise() -> None:
     vectors = hard_vectors("normal", 2000, 384, 1)
 

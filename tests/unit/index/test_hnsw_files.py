@@ -11,10 +11,10 @@ import pytest
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.errors import Damaged, NewerFormat
 from pergamum.index.base import SCAN
-from pergamum.index.hnsw.graph import ABSENT, NONE, Graph
+from pergamum.index.hnsw.graph import ABSENT, NONE, Graph, copied
 from pergamum.index.hnsw.index import HnswIndex
 from pergamum.index.hnsw.snapshot import HEADER_BYTES, NAME
-from tests.support.built import ALL, assert_same_graph, clustered, copied, graph, quiet, some_dead, walked
+from tests.support.built import ALL, assert_same_graph, clustered, graph, quiet, some_dead, walked
 from tests.support.kernels import assert_same, prepare_kernels
 
 VECTORS = clustered(130, 7)

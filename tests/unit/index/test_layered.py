@@ -12,7 +12,6 @@ from pergamum.index import factory
 from pergamum.index.base import SCAN, Neighbours, Route, Strategy
 from pergamum.index.brute_force.index import BruteForceIndex
 from pergamum.index.layered import LayeredIndex, merged
-from pergamum.index.mask import SlotMask
 from tests.support.built import (
     ALL,
     KINDS_AND_METRICS,
@@ -188,13 +187,3 @@ def _sorted(left: list[float], right: list[float], k: int) -> Neighbours:
     pairs = sorted([*zip(left, range(6), strict=False), *zip(right, range(10, 16), strict=False)])[:k]
     pairs += [(np.inf, -1)] * (k - len(pairs))
     return Neighbours(np.array([[slot for _, slot in pairs]]), np.array([[near for near, _ in pairs]]))
-
-
-def test_a_mask_shorter_than_the_index_allows_the_rest() -> None:
-    vectors = clustered(120, 8)
-    index, short = _layered("hnsw", vectors, Metric.L2, (80, 100)), SlotMask((np.zeros(60, np.bool_),), 60)
-
-    for strategy in index.strategies:
-        found = index.search(vectors[:3], 10, vectors, short, Route(strategy, 50))
-        assert (found.slots >= 60).all()
-        assert recall(found, truth(Metric.L2, vectors[:3], 10, vectors, ALL.without(range(60)))) >= 0.9

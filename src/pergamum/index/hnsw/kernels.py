@@ -258,7 +258,7 @@ def seed_filtered(
     the query; `state` keeps how many were looked at, and how many were allowed.
     """
     links, fresh, chosen = graph.links, scratch.fresh, scratch.chosen
-    effort: Whole = np.int64(min(max(SEED_EFFORT, EXPECTED_NEARBY / share), MOST_SEED_EFFORT))
+    effort: Whole = np.int64(min(max(SEED_EFFORT, EXPECTED_NEARBY / max(share, 1e-9)), MOST_SEED_EFFORT))
     size = walk(body, rows, links, graph.upper_rows, Reach(effort, 0, 0), aim, flags, scratch)
     scratch.state[LOOKED_AT], scratch.state[ALLOWED] = size, allowed_in_pool(size, flags, scratch)
     new_epoch(scratch)
