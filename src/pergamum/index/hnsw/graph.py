@@ -20,8 +20,8 @@ class Graph(NamedTuple):
     """Links between the slots [0, n).
 
     `links` u4 (n, 2m): those on layer 0. `upper` u4 (rows, m): those on the layers above, row upper_rows[slot] + l - 1
-    for layer l. From the first NONE on a list is all NONE. `upper_rows` i4 (n,). `levels` u1 (n,): the highest layer of a
-    slot, or ABSENT.
+    for layer l. From the first NONE on, a list is all NONE. `upper_rows` i4 (n,). `levels` u1 (n,): the highest layer
+    of a slot, or ABSENT.
     """
 
     links: npt.NDArray[np.uint32]
@@ -80,13 +80,13 @@ class Found(NamedTuple):
     doubtful: npt.NDArray[np.bool_]
 
 
-def nothing_found(queries: int, k: int) -> Found:
-    """Return the state before the first query: slot -1 at distance inf everywhere."""
+def room_for(queries: int, k: int) -> Found:
+    """Return uninitialised arrays, which a search fills."""
     return Found(
-        np.full((queries, k), np.inf),
-        np.full((queries, k), -1, dtype=np.int64),
-        np.zeros(queries, dtype=np.int64),
-        np.zeros(queries, dtype=np.bool_),
+        np.empty((queries, k)),
+        np.empty((queries, k), dtype=np.int64),
+        np.empty(queries, dtype=np.int64),
+        np.empty(queries, dtype=np.bool_),
     )
 
 

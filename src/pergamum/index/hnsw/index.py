@@ -12,10 +12,11 @@ Slots that died stay in the graph as stepping stones and are left out of results
 MEND_SHARE of them: then they are taken out and the gaps are closed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final, NamedTuple, Self
 
 import numpy as np
 
@@ -35,7 +36,7 @@ from pergamum.index.hnsw.graph import (
     empty_graph,
     frozen,
     levels_of,
-    nothing_found,
+    room_for,
     scratch,
     widened,
 )
@@ -114,14 +115,11 @@ class HnswIndex:
 
     def search(self, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, route: Route) -> Neighbours:
         """Return for each query near allowed slots; see `BuiltIndex.search`."""
-        from pergamum.index.quantize_kernels import encode_queries  # noqa: PLC0415  # numba: loaded by then
-
-        queries = np.ascontiguousarray(queries, dtype=np.float32)
-        digits = np.zeros((len(queries), 2, self.rows.codes.shape[1]), dtype=np.int8)
-        codes = QueryCodes(readonly(queries), digits, np.empty((len(queries), TERMS)))
-        encode_queries(codes.raw, self.metric is Metric.COSINE, digits, codes.terms)
-        rows = readonly(np.asarray(vectors))
+        raw = readonly(np.ascontiguousarray(queries, dtype=np.float32))
+        digits = np.zeros((len(raw), 2, self.rows.codes.shape[1]), dtype=np.int8)
+        codes, rows = QueryCodes(raw, digits, np.empty((len(raw), TERMS))), readonly(np.asarray(vectors))
         if route.strategy is Strategy.SCAN or self.entry < 0:
+            _compiled().encode_queries(raw, self.metric is Metric.COSINE, digits, codes.terms)
             return self._scan(codes, k, rows, allowed)
         return self._walk(codes, k, rows, allowed, route)
 
@@ -135,16 +133,14 @@ class HnswIndex:
         yield from faults.of_graph(self.graph, self.entry, self.count)
 
     def _walk(self, codes: QueryCodes, k: int, vectors: Matrix, allowed: SlotMask, route: Route) -> Neighbours:
-        from pergamum.index.brute_force.kernels import BODY  # noqa: PLC0415
-        from pergamum.index.hnsw import kernels  # noqa: PLC0415
-
         flags = allowed.flat()
         share = allowed.allowed(self.count) / self.count if len(flags) else 1.0
         filtered, effort = route.strategy is Strategy.FILTERED_GRAPH, max(route.effort, k)
         top = int(self.graph.levels[self.entry])
         plan = Plan(_METRICS.index(self.metric), self.entry, top, effort, int(filtered), share)
-        found, own = nothing_found(len(codes.raw), k), self._borrow(effort)
-        read = kernels.search(BODY, self.rows, self.graph, plan, vectors, codes, flags, own, found)
+        found, own = room_for(len(codes.raw), k), self._borrow(effort)
+        compiled = _compiled()
+        read = compiled.search(compiled.body(), self.rows, self.graph, plan, vectors, codes, flags, own, found)
         scored = int(own.state[SCORED])
         self._scratches.append(own)
         near = Neighbours(found.slots, found.distances, read, scored)
@@ -167,13 +163,11 @@ class HnswIndex:
         )
 
     def _scan(self, codes: QueryCodes, k: int, vectors: Matrix, allowed: SlotMask) -> Neighbours:
-        from pergamum.index.brute_force.kernels import BODY, finish  # noqa: PLC0415
-        from pergamum.index.row_kernels import GROUP, scan_rows  # noqa: PLC0415
-
-        work, metric = Work.begin(len(codes.raw), min(k, max(self.count, 1))), _METRICS.index(self.metric)
-        flags = allowed.flat()
-        scan_rows(BODY, self.rows, flags, metric, vectors, codes, np.empty(GROUP, dtype=np.uint32), work)
-        finish(metric, vectors, codes, work)
+        compiled, metric, flags = _compiled(), _METRICS.index(self.metric), allowed.flat()
+        work = Work.begin(len(codes.raw), min(k, max(self.count, 1)))
+        slots = np.empty(compiled.group, dtype=np.uint32)
+        compiled.scan_rows(compiled.body(), self.rows, flags, metric, vectors, codes, slots, work)
+        compiled.finish(metric, vectors, codes, work)
         scored = allowed.allowed(self.count) * len(codes.raw)
         return padded(Neighbours(work.slots, work.distances, int(work.sizes[:, READ].sum()), scored), k)
 
@@ -186,6 +180,28 @@ class HnswIndex:
         if own is not None and len(own.pool) > effort:
             return own
         return scratch(self.count, self.rows.codes.shape[1], effort)
+
+
+class _Compiled(NamedTuple):
+    """The kernels of a search. An import statement in each search would cost as much as a hundred comparisons."""
+
+    body: Callable[[], int]
+    encode_queries: Callable[..., None]
+    search: Callable[..., int]
+    scan_rows: Callable[..., None]
+    finish: Callable[..., None]
+    group: int
+
+
+@cache
+def _compiled() -> _Compiled:
+    """Return the kernels. REQUIRES: they are loaded, or numba would be imported here."""
+    from pergamum.index.brute_force import kernels as scan  # noqa: PLC0415
+    from pergamum.index.hnsw.kernels import search  # noqa: PLC0415
+    from pergamum.index.quantize_kernels import encode_queries  # noqa: PLC0415
+    from pergamum.index.row_kernels import GROUP, scan_rows  # noqa: PLC0415
+
+    return _Compiled(lambda: scan.BODY, encode_queries, search, scan_rows, scan.finish, GROUP)
 
 
 def _alive(live: SlotMask, count: int) -> Flags:

@@ -18,7 +18,7 @@ from pergamum.index.arrays import LINE
 from pergamum.index.brute_force.kernels import QUERIES
 from pergamum.index.brute_force.work import Integers
 from pergamum.index.code_rows import CodeRows
-from pergamum.index.distance_kernels import distance
+from pergamum.index.distance_kernels import COSINE, distance
 from pergamum.index.hnsw.graph import (
     ALLOWED,
     EPOCH,
@@ -37,6 +37,7 @@ from pergamum.index.hnsw.pool_kernels import ENTRIES, EXPANDED, U8, insert, next
 from pergamum.index.jit import F8, FLAG, I8, Whole, array, kernel, named
 from pergamum.index.mask import Flags
 from pergamum.index.quantize import NORM, STEP, QueryCodes
+from pergamum.index.quantize_kernels import encode_queries
 from pergamum.index.row_kernels import FLAGS, ROWS, SIGNED, Slots, is_allowed, row_dots
 from pergamum.index.rows_vnni import prefetch
 
@@ -329,12 +330,15 @@ def search(
     with the share that is allowed everywhere, that the filter must be set against it: then what it asks for lies far
     away, where a walk towards the query does not go.
 
-    Shapes   queries and found of m rows | flags: see `SlotMask.flat`.
+    Shapes   queries of m rows: `raw` is given, all digits are zero | found of m rows, to be filled |
+             flags: see `SlotMask.flat`.
     Cost     O(m * (log n + effort) * links * d) on data of low intrinsic dimension; the paper's section 4.2.
     """
     metric, entry, top, effort, filtered, share = plan
     state, total = scratch.state, 0
     state[SCORED] = 0
+    encode_queries(queries.raw, metric == COSINE, queries.digits, queries.terms)
+    found.distances[:], found.slots[:], found.sizes[:] = np.inf, -1, 0
     for row in range(len(found.sizes)):
         query = queries.digits[row, 0]
         digits: Whole = 0
