@@ -111,6 +111,7 @@ def test_trying_hard_finds_all_but_nothing(
     assert_answers(build(kind, vectors, metric), metric, queries, 10, vectors, some_dead(count, share, seed))
 
 
+@compiled_only
 @kinds
 def test_deleting_growing_replacing_and_loading_change_no_law(kind: str, metric: Metric, tmp_path: Path) -> None:
     vectors, queries = clustered(260, 12), clustered(4, 12, seed=2)
@@ -178,6 +179,7 @@ def test_queries_and_vectors_of_zeros(kind: str, metric: Metric) -> None:
     assert_answers(build(kind, vectors, metric), metric, vectors[5:7], 43, vectors)
 
 
+@compiled_only
 @kinds
 def test_slots_beyond_the_index_are_never_found(kind: str, metric: Metric) -> None:
     vectors = clustered(120, 6)
@@ -206,6 +208,7 @@ def test_a_batch_answers_like_single_searches_at_once(kind: str, metric: Metric)
         assert sum(part.scored for part in parts) == whole.scored
 
 
+@compiled_only
 @kinds
 @pytest.mark.parametrize("calls", [1, 2, 3, 5])
 def test_a_cancelled_build_leaves_the_older_index_as_it_was(kind: str, metric: Metric, calls: int) -> None:
@@ -230,6 +233,7 @@ def test_a_cancelled_build_leaves_the_older_index_as_it_was(kind: str, metric: M
     assert list(index.faults()) == []
 
 
+@compiled_only
 @kinds
 def test_progress_rises_to_one(kind: str, metric: Metric) -> None:
     shares: list[float] = []
@@ -241,6 +245,7 @@ def test_progress_rises_to_one(kind: str, metric: Metric) -> None:
     assert shares[-1] <= 1.0
 
 
+@compiled_only
 @kinds
 def test_what_the_planner_asks(kind: str, metric: Metric) -> None:
     index = build(kind, clustered(500, 6), metric)

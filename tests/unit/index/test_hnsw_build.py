@@ -58,7 +58,7 @@ def test_the_graph_is_the_same_for_any_number_of_threads(metric: Metric, threads
 
 
 def test_a_small_graph_is_the_same_for_two_threads() -> None:
-    vectors = clustered(200, 5)
+    vectors = clustered(90, 5)
 
     assert_same_graph(graph(vectors), graph(vectors, threads=2))
 

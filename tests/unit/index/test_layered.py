@@ -73,6 +73,7 @@ def test_every_route_finds_what_is_in_either_part(kind: str, metric: Metric) -> 
         assert recall(found, truth(metric, queries, 10, vectors, allowed)) >= 0.99
 
 
+@compiled_only
 @kinds
 def test_the_tail_keeps_codes_of_what_the_built_index_cannot_scan(kind: str, metric: Metric) -> None:
     index = _layered(kind, clustered(240, 8), metric, (150, 200))
@@ -84,6 +85,7 @@ def test_the_tail_keeps_codes_of_what_the_built_index_cannot_scan(kind: str, met
     assert index.memory_bytes >= index.tail.memory_bytes + 150
 
 
+@compiled_only
 @kinds
 def test_changing_the_kind_keeps_the_answers(kind: str, metric: Metric) -> None:
     vectors, queries = clustered(300, 8), clustered(5, 8, seed=2)
@@ -100,6 +102,7 @@ def test_changing_the_kind_keeps_the_answers(kind: str, metric: Metric) -> None:
     assert_same(index.search(queries, 10, vectors, ALL), expected)
 
 
+@compiled_only
 @kinds
 def test_growing_after_a_build_leaves_no_trace_in_the_older_index(kind: str, metric: Metric) -> None:
     vectors, lost = clustered(260, 8), clustered(60, 8, seed=5)
@@ -139,6 +142,7 @@ def test_an_index_without_vectors_or_hits(kind: str, metric: Metric) -> None:
     assert (index.extended(vectors).search(vectors[:2], 3, vectors, some_dead(40, 1.0)).slots == -1).all()
 
 
+@compiled_only
 @kinds
 def test_what_is_saved_is_enough_to_answer_the_same(kind: str, metric: Metric, tmp_path: Path) -> None:
     vectors, queries = clustered(240, 8), clustered(5, 8, seed=2)
