@@ -21,7 +21,7 @@ from pergamum.index import kernel_cache
 from pergamum.index.layered import LayeredIndex
 from pergamum.index.mask import SlotMask
 from pergamum.settings import Settings
-from pergamum.storage.memory import MemoryStorage
+from pergamum.storage.memory.storage import MemoryStorage
 from tests.stress.test_every_answer_is_exact_at_its_position import (
     NOW,
     Seen,

@@ -12,7 +12,7 @@ from pergamum.domain.document import Document
 from pergamum.domain.library import Library
 from pergamum.domain.vectors import Matrix
 from pergamum.storage.base import LibraryState, LibraryStore, Storage, StoredChunk
-from pergamum.storage.memory import MemoryStorage
+from pergamum.storage.memory.storage import MemoryStorage
 from pergamum.storage.sqlite.storage import SqliteStorage
 
 NOW = datetime(2026, 11, 21, 8, 30, 0, 123_456, tzinfo=UTC)

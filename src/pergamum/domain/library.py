@@ -7,6 +7,7 @@ from typing import Self, TypedDict
 from uuid import UUID
 
 from pergamum.domain.json import JsonObject
+from pergamum.domain.schema import MetadataSchema
 from pergamum.domain.vectors import Metric, Vector, check_vector
 
 
@@ -59,6 +60,7 @@ class Library:
     index: IndexSpec = field(default_factory=IndexSpec)
     recall: float = 0.95
     chunking: Chunking = field(default_factory=Chunking)
+    metadata_schema: MetadataSchema = field(default_factory=MetadataSchema)
     version: int = 1
     created_at: datetime
     updated_at: datetime

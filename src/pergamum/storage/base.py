@@ -1,4 +1,4 @@
-"""What a store of one library promises. SQLite keeps the rows on disk; `memory.py` is the twin for tests.
+"""What a store of one library promises. SQLite keeps the rows on disk; `memory/` is the twin for tests.
 
 The order of a durable write, kept by the engine:
     work.rows -> work.store_vectors -> work.commit -> publish the view -> acknowledge

@@ -16,7 +16,7 @@ from pergamum.engine import needs
 from pergamum.engine.auto import Rule
 from pergamum.errors import OperationEnded, StorageFull
 from pergamum.storage.base import Storage
-from pergamum.storage.memory import MemoryStorage
+from pergamum.storage.memory.storage import MemoryStorage
 from pergamum.storage.sqlite.storage import SqliteStorage
 from tests.support.forge import FakeIndex, Forge, install
 from tests.support.library import NOW, a_chunk, put_chunks, vector

@@ -13,7 +13,7 @@ from pergamum.domain.library import Library
 from pergamum.engine.catalog import Catalog
 from pergamum.errors import LibraryExists, LibraryNotFound, OutcomeUnknown
 from pergamum.storage.base import Storage
-from pergamum.storage.memory import MemoryStorage
+from pergamum.storage.memory.storage import MemoryStorage
 from pergamum.storage.sqlite.storage import SqliteStorage
 from tests.support.library import NOW, a_chunk, a_library, put, vector
 

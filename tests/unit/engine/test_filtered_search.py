@@ -12,7 +12,7 @@ from pergamum.engine.live_library import LiveLibrary
 from pergamum.engine.view import Built, Made
 from pergamum.index.base import Strategy
 from pergamum.index.mask import SlotMask
-from pergamum.storage.memory import MemoryStorage
+from pergamum.storage.memory.storage import MemoryStorage
 from tests.support.fake_index import FakeIndex, curve, layered, point
 from tests.support.kernels import prepare_kernels
 from tests.support.library import a_chunk, a_library, put

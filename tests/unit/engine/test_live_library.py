@@ -28,7 +28,7 @@ from pergamum.index.base import SCAN, Neighbours, Route
 from pergamum.index.layered import LayeredIndex
 from pergamum.index.mask import SlotMask
 from pergamum.storage.base import Storage, UnitOfWork
-from pergamum.storage.memory import MemoryStorage
+from pergamum.storage.memory.storage import MemoryStorage
 from pergamum.storage.sqlite import pending
 from pergamum.storage.sqlite.storage import SqliteStorage
 from tests.support.library import NOW, a_chunk, a_library, put, put_chunks, vector
