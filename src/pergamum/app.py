@@ -22,6 +22,7 @@ from pergamum.errors import CannotStart
 from pergamum.index import kernel_cache
 from pergamum.journal.base import Journal
 from pergamum.journal.local import Limits, LocalJournal
+from pergamum.rerank.factory import Rerankers
 from pergamum.services.chunks import ChunkService
 from pergamum.services.composer import Composer
 from pergamum.services.documents import DocumentService
@@ -29,7 +30,10 @@ from pergamum.services.imports import ImportService
 from pergamum.services.index import IndexService
 from pergamum.services.libraries import LibraryService
 from pergamum.services.operations import OperationService
-from pergamum.services.search import SearchService
+from pergamum.services.pages import Pages
+from pergamum.services.schema import SchemaService
+from pergamum.services.search import Means, SearchService
+from pergamum.services.selection import SelectionService
 from pergamum.services.system import SystemService
 from pergamum.settings import Settings
 from pergamum.storage.sqlite.storage import SqliteStorage
@@ -50,11 +54,18 @@ def build(settings: Settings) -> FastAPI:
         cohere_timeout_s=settings.embedding_timeout_seconds,
         cache_bytes=settings.embedding_cache_bytes,
     )
-    services = _services(core, embedders, settings.max_k, metrics)
+    rerankers = Rerankers(
+        cohere_key=settings.cohere_api_key,
+        cohere_url=settings.cohere_base_url,
+        cohere_timeout_s=settings.rerank_timeout_seconds,
+    )
+    pages = Pages(settings.search_pages_bytes, settings.search_pages_seconds)
+    services = _services(core, embedders, Means(rerankers, pages, settings.max_k), metrics)
 
     def close() -> None:
         core.close()
         embedders.close()
+        rerankers.close()
 
     limits = _request_limits(settings)
     return create_api(services, limits, metrics, version=version("pergamum"), start=_load_kernels, close=close)
@@ -65,7 +76,7 @@ def _load_kernels() -> None:
     threading.Thread(target=kernel_cache.prepare, name="kernels", daemon=True).start()
 
 
-def _services(core: "Core", embedders: Embedders, max_k: int, metrics: Metrics) -> Services:
+def _services(core: "Core", embedders: Embedders, means: Means, metrics: Metrics) -> Services:
     catalog, journal, composer = core.catalog, core.journal, Composer(embedders)
     documents = DocumentService(catalog, journal, composer)
     chunks = ChunkService(catalog, journal, composer)
@@ -74,7 +85,9 @@ def _services(core: "Core", embedders: Embedders, max_k: int, metrics: Metrics) 
         documents=documents,
         chunks=chunks,
         imports=ImportService(catalog, documents, chunks),
-        search=SearchService(catalog, composer, max_k, metrics.search),
+        schema=SchemaService(catalog, journal),
+        selection=SelectionService(catalog, journal, documents, chunks),
+        search=SearchService(catalog, composer, means, metrics.search),
         index=IndexService(catalog, journal, core.builds),
         operations=OperationService(catalog, journal, core.builds),
         system=SystemService(catalog),
@@ -88,6 +101,7 @@ def _request_limits(settings: Settings) -> RequestLimits:
         max_body_bytes=settings.max_body_bytes,
         max_import_bytes=settings.max_import_bytes,
         max_page=settings.max_page,
+        max_filter_depth=settings.max_filter_depth,
         inline_search_ms=settings.inline_search_ms,
         search_threads=settings.search_threads,
         request_threads=settings.request_threads,

@@ -3,14 +3,19 @@
 PergamumError
 ├─ Invalid                    the request can never work as it is
 │  ├─ InvalidField            one value breaks a rule; says which field and why
+│  ├─ InvalidMetadata         metadata does not fit the schema; says which field, why, and what type it has
+│  ├─ InvalidFilter           a filter breaks a rule, or a value does not fit its field's type
+│  ├─ UnknownField            a filter, order or facet names a field that nothing has; says the nearest
 │  ├─ InvalidCursor
 │  ├─ DuplicateId             the same id twice in one request
 │  ├─ DimensionMismatch, NotFinite, ZeroVector
 │  ├─ EmbeddingRequired       text, but the library has no model to embed it
-│  ├─ UnknownModel
+│  ├─ UnknownModel, UnknownReranker
 │  └─ NothingToMeasure        a preflight of a library without vectors
 ├─ NotFound                   LibraryNotFound, DocumentNotFound, ChunkNotFound, OperationNotFound
+├─ CursorExpired              the answer that a cursor leads through is not kept any more
 ├─ Conflict                   LibraryExists, DocumentExists, ChunkExists, ChunkOwnedElsewhere, OperationEnded
+│  └─ SchemaMismatch          stored metadata would not fit the changed schema; says how much, and an example
 ├─ TooLarge                   the body is over the configured limit
 ├─ UnsupportedMediaType       neither JSON nor NDJSON
 ├─ Unavailable                try again later
@@ -18,9 +23,10 @@ PergamumError
 │  ├─ LibraryReadOnly         a flush failed: nothing more is acknowledged until the library is reopened
 │  └─ OutcomeUnknown          the flush of this very write failed: it may or may not have been kept
 ├─ StorageFull                no space left; nothing of the write was kept
-├─ EmbeddingFailed            the provider of embeddings refused or cannot be reached
+├─ ProviderFailed             a model's provider refused or cannot be reached: EmbeddingFailed, RerankFailed
 ├─ Damaged                    stored bytes do not match their checksum, or a file is missing or unreadable
-│  └─ NewerFormat             a file was written by a newer release
+│  ├─ NewerFormat             a file was written by a newer release
+│  └─ KeywordsDamaged         only the keyword index, which is made again from the rows
 └─ CannotStart                DataFolderInUse, UnsafeSqlite
 """
 
@@ -58,6 +64,34 @@ class InvalidField(Invalid):
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"{field}: {reason}", field=field, reason=reason)
+
+
+class InvalidFilter(Invalid):
+    """A filter breaks a rule, or asks of a field what its type cannot answer.
+
+    `field` is the path of what is at fault, such as `filter.and.0.value`; `field_name` and `field_type` are those of
+    the field that the condition is about, where it is known.
+    """
+
+    def __init__(self, field: str, reason: str, **about: Fact) -> None:
+        super().__init__(f"{field}: {reason}", field=field, reason=reason, **about)
+
+
+class UnknownField(Invalid):
+    """Neither documents nor chunks have such a field."""
+
+    def __init__(self, field: str, level: str, nearest: str | None) -> None:
+        guess = "" if nearest is None else f"; did you mean {nearest!r}?"
+        super().__init__(f"{level}s have no field {field!r}{guess}", field=field, level=level, nearest=nearest)
+
+
+class InvalidMetadata(Invalid):
+    """Metadata does not fit the library's schema."""
+
+    def __init__(self, name: str, reason: str, expected: str | None = None) -> None:
+        field = f"metadata.{name}"
+        told = {} if expected is None else {"expected": expected}
+        super().__init__(f"{field}: {reason}", field=field, reason=reason, **told)
 
 
 class InvalidCursor(Invalid):
@@ -111,6 +145,13 @@ class UnknownModel(Invalid):
         super().__init__(f"no embedding model {model!r}; available: {available}", model=model, available=available)
 
 
+class UnknownReranker(Invalid):
+    """No judge of relevance of this name is available on this server."""
+
+    def __init__(self, reranker: str, available: str) -> None:
+        super().__init__(f"no reranker {reranker!r}; available: {available}", reranker=reranker, available=available)
+
+
 class NothingToMeasure(Invalid):
     """The library holds no vectors yet, so nothing can be predicted of an index over them."""
 
@@ -150,6 +191,13 @@ class OperationNotFound(NotFound):
         super().__init__(f"no operation {operation_id!r}", operation_id=operation_id)
 
 
+class CursorExpired(PergamumError):
+    """The answer that the cursor leads through is not kept any more."""
+
+    def __init__(self) -> None:
+        super().__init__("the answer that the cursor leads through is not kept any more; search again")
+
+
 class Conflict(PergamumError):
     """The request contradicts what is stored."""
 
@@ -181,6 +229,18 @@ class ChunkOwnedElsewhere(Conflict):
     def __init__(self, chunk_id: str, document_id: str) -> None:
         super().__init__(
             f"chunk {chunk_id!r} belongs to document {document_id!r}", chunk_id=chunk_id, document_id=document_id
+        )
+
+
+class SchemaMismatch(Conflict):
+    """Stored metadata would not fit the changed schema."""
+
+    def __init__(self, documents: int, chunks: int, **example: Fact) -> None:
+        super().__init__(
+            f"the metadata of {documents} documents and {chunks} chunks would not fit the changed schema",
+            documents=documents,
+            chunks=chunks,
+            **example,
         )
 
 
@@ -244,11 +304,19 @@ class StorageFull(PergamumError):
         super().__init__("no space is left on the data folder's disk; nothing of the write was kept")
 
 
-class EmbeddingFailed(PergamumError):
-    """The provider of embeddings refused, or cannot be reached."""
+class ProviderFailed(PergamumError):
+    """The provider of a model refused, or cannot be reached."""
 
     def __init__(self, provider: str, reason: str) -> None:
         super().__init__(f"{provider}: {reason}", provider=provider, reason=reason)
+
+
+class EmbeddingFailed(ProviderFailed):
+    """The provider of embeddings refused, or cannot be reached."""
+
+
+class RerankFailed(ProviderFailed):
+    """The provider of relevance refused, or cannot be reached."""
 
 
 class Damaged(PergamumError):
@@ -263,6 +331,13 @@ class NewerFormat(Damaged):
 
     def __init__(self, what: str, found: int, supported: int) -> None:
         super().__init__(what, f"format {found} is newer than {supported}, the newest this release reads")
+
+
+class KeywordsDamaged(Damaged):
+    """The keyword index is damaged; the next opening of the library makes it again from the rows."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"{what}, the keyword index", reason)
 
 
 class Cancelled(PergamumError):

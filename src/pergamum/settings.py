@@ -40,6 +40,11 @@ class Settings(BaseSettings):
     max_group_commands: int = Field(1_000, ge=1, description="Writes to one library that may share a flush.")
 
     max_k: int = Field(1_000, ge=1, le=100_000, description="Most hits one search may ask for.")
+    max_filter_depth: int = Field(16, ge=1, le=64, description="Most levels of and, or, not in one filter.")
+    search_pages_bytes: int = Field(
+        64 << 20, ge=1 << 20, description="Memory for answers that clients page through; older ones are forgotten."
+    )
+    search_pages_seconds: float = Field(300.0, gt=0, description="How long such an answer is kept after its last use.")
     max_batch_queries: int = Field(1_000, ge=1, description="Most queries in one batch search.")
     max_batch_items: int = Field(10_000, ge=1, description="Most documents or chunks in one batch.")
     max_body_bytes: int = Field(64 << 20, ge=1024, description="Largest JSON body; larger ones are answered 413.")
@@ -52,4 +57,5 @@ class Settings(BaseSettings):
     cohere_api_key: SecretStr | None = Field(None, description="Key for Cohere; without it its models are absent.")
     cohere_base_url: str = Field("https://api.cohere.com", description="Where Cohere's API is.")
     embedding_timeout_seconds: float = Field(30.0, gt=0, description="Longest wait for a provider of embeddings.")
+    rerank_timeout_seconds: float = Field(10.0, gt=0, description="Longest wait for a provider's judgement of hits.")
     embedding_cache_bytes: int = Field(64 << 20, ge=0, description="Memory for embeddings already computed; 0: none.")

@@ -79,7 +79,7 @@ def test_a_library_without_vectors_finds_nothing(client: TestClient, texts: str)
         ({"vector": [1, 1], "k": 10**30}, "invalid-request"),
         ({"vector": [1, 1], "recall": 0}, "invalid-request"),
         ({"vector": [1, 1], "recall": "most"}, "invalid-request"),
-        ({"vector": [1, 1], "filter": {}}, "invalid-request"),
+        ({"vector": [1, 1], "filter": {}}, "invalid-filter"),
         ({"vector": []}, "invalid-request"),
         ({"vector": [1, "1"]}, "invalid-request"),
         ({"vector": [1, None]}, "invalid-request"),

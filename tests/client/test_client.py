@@ -133,7 +133,7 @@ def test_many_queries_are_answered_in_order(vectors: Library) -> None:
 
 @pytest.mark.parametrize("query", [Query(), Query(text="a", vector=[1, 2])])
 def test_a_search_takes_a_text_or_a_vector(texts: Library, query: Query) -> None:
-    with pytest.raises(Invalid, match="either a vector or a text"):
+    with pytest.raises(Invalid, match="give one of vector, text, like"):
         texts.search_many([query])
 
 

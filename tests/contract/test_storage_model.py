@@ -20,6 +20,7 @@ from pergamum.storage.sqlite import pending
 from pergamum.storage.sqlite.connection import abandon
 from pergamum.storage.sqlite.library_store import SqliteLibraryStore
 from pergamum.storage.vectors import FIRST_SIZE, VectorFile, encode_header
+from tests.support.keywords import faults
 from tests.support.storage import document, library, open_storage, stored
 
 IDS = ("a", "B", "a/b", "é", "\uffff", "\U00010000", "🦊")
@@ -144,6 +145,8 @@ class StorageModel(RuleBasedStateMachine):
                 owned = [made for made in self._chunks.values() if made.chunk.document_id == key]
                 owned.sort(key=lambda made: made.chunk.chunk_index)
                 assert rows.chunks_of(key, None, None) == owned
+                assert rows.slots_of(key).tolist() == sorted(made.slot for made in owned)
+            assert rows.slots_of("nowhere").tolist() == []
 
     def _placed(self, keys: Sequence[str], owner: str, *, move: bool) -> tuple[list[StoredChunk], int]:
         chunks, next_slot = [], self._next_slot
@@ -183,6 +186,12 @@ class SqliteModel(StorageModel):
             self._flushed = self._path.read_bytes()
 
         patch.setattr(VectorFile, "flush", remembered)
+
+    def teardown(self) -> None:
+        self._store.close()
+        found = faults(self._folder)
+        self._cleanup.close()
+        assert found == [], "the keyword index does not hold the rows' words"
 
     @rule(keys=st.lists(ids, unique=True, max_size=4), seed=st.integers(0, 99), grown=st.booleans())
     def lose_power(self, keys: list[str], seed: int, grown: bool) -> None:

@@ -16,12 +16,14 @@ from pergamum.domain.document import Document as StoredDocument
 from pergamum.domain.vectors import Metric
 from pergamum.embedding.factory import Embedders
 from pergamum.engine import live_library
+from pergamum.rerank.factory import Rerankers
 from pergamum.services.chunks import ChunkFound, ChunkService
 from pergamum.services.composer import Composer
 from pergamum.services.documents import DocumentService
 from pergamum.services.drafts import ChunkDraft, DocumentDraft, LibraryDraft, OwnedChunkDraft, Query
 from pergamum.services.libraries import LibraryService
-from pergamum.services.search import SearchService
+from pergamum.services.pages import Pages
+from pergamum.services.search import Means, SearchService
 from pergamum.settings import Settings
 from pergamum.storage.sqlite import pending
 from tests.crash.toy import Flaw, Toy
@@ -92,7 +94,7 @@ class EngineDatabase:
         self._libraries = LibraryService(catalog, journal, Embedders())
         self._documents = DocumentService(catalog, journal, composer)
         self._chunks = ChunkService(catalog, journal, composer)
-        self._searches = SearchService(catalog, composer, EVERYTHING, untold)
+        self._searches = SearchService(catalog, composer, Means(Rerankers(), Pages(1 << 20, 60.0), EVERYTHING), untold)
 
     def close(self) -> None:
         self._core.close()

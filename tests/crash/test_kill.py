@@ -11,6 +11,7 @@ import pytest
 from tests.crash.helpers import quick_folder
 from tests.crash.servers import Nursery, Writer, find_again, kill_under_load
 from tests.crash.workload import script
+from tests.support import keywords
 
 KILLS = int(os.environ.get("PERGAMUM_KILLS", "50"))
 LANES = 4
@@ -39,4 +40,5 @@ def test_every_acknowledged_write_is_found_after_each_kill(folder: Path) -> None
         find_again(writers, url)
         os.kill(child, 9)
 
+    assert keywords.faults(folder / "data") == []
     assert min(writer.next for writer in writers) > KILLS // 2, "the writers hardly wrote"

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support import keywords
 from tests.support.model import Record
 from tests.support.server import RunningServer, free_port, running_server
 
@@ -57,6 +58,7 @@ def test_what_was_acknowledged_before_sigterm_is_there_after_a_restart(data_dir:
         for writer in writers:
             writer.join(LIMIT)
         assert server.process.wait(LIMIT) == 0, server.log.read_text()
+    assert keywords.faults(data_dir) == []
 
     with running_server(data_dir) as server:
         library = _get(server, "libraries/lib")

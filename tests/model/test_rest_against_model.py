@@ -48,7 +48,8 @@ class RestAgainstModel(RestMachine):
     )
     def create_library(self, name: str, metric: str, dimension: int | None, description: str | None) -> None:
         body = {"name": name, "metric": metric, "dimension": dimension, "description": description}
-        chosen = {"embedding_model": None, "chunking": {"size": 1_000, "overlap": 100}}
+        chosen: Record = {"embedding_model": None, "chunking": {"size": 1_000, "overlap": 100}}
+        chosen["metadata_schema"] = {"mode": "open"}  # the metadata to come is of any kind
         response = self.rest.send("POST", "libraries", json={**body, **chosen})
         if self.is_taken(name):
             assert_problem(response, 409, "library-exists")

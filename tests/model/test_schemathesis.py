@@ -38,7 +38,7 @@ SPARE = 8
 EXAMPLES = 20
 GOOD_LINES = ['{"id": "document 1", "chunks": [{"text": "a"}]}', '{"document_id": "document 1", "text": "a"}']
 
-TAGS = ["libraries", "documents", "chunks", "import", "search", "index", "operations", "system"]
+TAGS = ["libraries", "schema", "documents", "chunks", "import", "search", "index", "operations", "system"]
 bounded = settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 
 

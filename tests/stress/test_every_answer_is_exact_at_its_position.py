@@ -128,7 +128,7 @@ def _distance(metric: Metric, query: Vector, vector: Vector) -> float:
 def _assert_exact(metric: Metric, state: dict[str, tuple[str, Vector]], query: Vector, answer: Answer) -> None:
     distances = sorted(_distance(metric, query, vector) for _, vector in state.values())
     assert len(answer.hits) == min(10, len(state))
-    np.testing.assert_allclose([hit.distance for hit in answer.hits], distances[: len(answer.hits)], atol=1e-12)
+    np.testing.assert_allclose([hit.distance or 0.0 for hit in answer.hits], distances[: len(answer.hits)], atol=1e-12)
     for hit in answer.hits:
         text, vector = state[hit.chunk.id]
         assert hit.chunk.text == text

@@ -1,7 +1,8 @@
 """A local server that speaks Cohere's API v2 as far as Pergamum uses it, strict where the real one is.
 
-It answers `/v2/embed` with vectors made from a hash of model, input type and text. What it should do instead is put
-into `script`, one entry a request; what it was asked is in `received`. It listens on 127.0.0.1 only.
+It answers `/v2/embed` with vectors made from a hash of model, input type and text, and `/v2/rerank` with the share of
+the question's words that a document has. What it should do instead is put into `script`, one entry a request; what it
+was asked is in `received`. It listens on 127.0.0.1 only.
 """
 
 import json
@@ -20,11 +21,12 @@ WIDTHS = {
     "embed-english-v3.0": {1024},
 }
 FIELDS = {"model", "input_type", "texts", "embedding_types", "output_dimension", "truncate"}
+RERANK_FIELDS = {"model", "query", "documents", "top_n", "max_tokens_per_doc"}
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What to answer instead of vectors: a status with headers and a body, or nothing: the line cut, or left open."""
+    """What to answer instead: a status with headers and a body, or nothing: the line cut, or left open."""
 
     status: int = 200
     body: str = '{"message": "scripted"}'
@@ -39,10 +41,12 @@ class Received:
 
     authorization: str
     body: dict[str, object]
+    path: str = "/v2/embed"
 
     @property
     def texts(self) -> list[str]:
-        texts = self.body["texts"]
+        """The texts to embed, or the documents to judge."""
+        texts = self.body["documents" if "documents" in self.body else "texts"]
         assert isinstance(texts, list)
         return texts
 
@@ -64,14 +68,16 @@ class FakeCohere(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def answer(self, request: Received) -> Reply:
-        """Return the next scripted reply, else vectors, else what the real API says to a wrong request."""
+        """Return the next scripted reply, else what was asked for, else what the real API says to a wrong request."""
         self.received.append(request)
         if self.script:
             return self.script.popleft()
         if request.authorization != f"Bearer {self.key}":
             return Reply(401, json.dumps({"message": f"invalid api token: {request.authorization}"}))
-        wrong = _wrong(request.body)
-        return Reply(400, json.dumps({"message": wrong})) if wrong else Reply(body=json.dumps(_vectors(request)))
+        wrong, answer = (_wrong_rerank, _relevances) if request.path == "/v2/rerank" else (_wrong, _vectors)
+        if message := wrong(request.body):
+            return Reply(400, json.dumps({"message": message}))
+        return Reply(body=json.dumps(answer(request)))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -80,10 +86,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.path != "/v2/embed":
+        if self.path not in {"/v2/embed", "/v2/rerank"}:
             self._send(Reply(404))
             return
-        self._send(self.server.answer(Received(self.headers["Authorization"], body)))
+        self._send(self.server.answer(Received(self.headers["Authorization"], body, self.path)))
 
     def _send(self, reply: Reply) -> None:
         if reply.silent:
@@ -146,4 +152,30 @@ def _vectors(request: Received) -> dict[str, object]:
         "embeddings": {"float": vectors},
         "texts": request.texts,
         "meta": {"api_version": {"version": "2"}, "billed_units": {"input_tokens": len(vectors)}},
+    }
+
+
+def _wrong_rerank(body: dict[str, object]) -> str | None:
+    query, documents = body.get("query"), body.get("documents")
+    if not str(body.get("model")).startswith("rerank-"):
+        return "model not found"
+    if unknown := body.keys() - RERANK_FIELDS:
+        return f"unknown fields {sorted(unknown)}"
+    if not isinstance(query, str) or not query.strip():
+        return "query must not be empty"
+    if not isinstance(documents, list) or not 1 <= len(documents) <= 1000:
+        return "documents must be 1 to 1000"
+    if not all(isinstance(document, str) and document.strip() for document in documents):
+        return "documents must not be empty"
+    return None
+
+
+def _relevances(request: Received) -> dict[str, object]:
+    asked = set(str(request.body["query"]).lower().split())
+    worth = [len(asked & set(text.lower().split())) / len(asked) for text in request.texts]
+    order = sorted(range(len(worth)), key=lambda place: (-worth[place], place))
+    return {
+        "id": "fake",
+        "results": [{"index": place, "relevance_score": worth[place]} for place in order],
+        "meta": {"api_version": {"version": "2"}, "billed_units": {"search_units": 1}},
     }

@@ -1,18 +1,16 @@
 """From what the services return to the wire, and to bytes. Only fields that are set are written."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, Final, TypeVar, cast
 
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from pergamum.api.schema_answers import schema_out
 from pergamum.domain.chunk import Chunk
 from pergamum.domain.commands import Outcome
 from pergamum.domain.document import Document
-from pergamum.domain.json import JsonObject
 from pergamum.domain.operation import Operation
-from pergamum.domain.query import Answer, Explanation, Hit
 from pergamum.domain.vectors import Vector
 from pergamum.storage.base import LibraryState
 from pergamum.wire.chunks import ChunkBatchOut, ChunkOut, ChunkWritten
@@ -63,6 +61,7 @@ def library_out(state: LibraryState) -> LibraryOut:
         index=made(IndexSpecOut, kind=library.index.kind.value, params=library.index.params),
         recall=library.recall,
         chunking=made(ChunkingOut, size=library.chunking.size, overlap=library.chunking.overlap),
+        metadata_schema=schema_out(library.metadata_schema),
         documents=state.documents,
         chunks=state.chunks,
         version=library.version,
@@ -140,56 +139,6 @@ def chunk_batch_out(outcome: Outcome) -> ChunkBatchOut:
         for chunk in outcome.chunks
     ]
     return made(ChunkBatchOut, items=items, **_counts(outcome, len(items)))
-
-
-def search_out(answer: Answer) -> JsonObject:
-    """Return the hits and what they are worth, in the shape of `SearchOut`.
-
-    Plain objects: eleven models would cost as much as fetching the rows of the hits.
-    """
-    body: JsonObject = {
-        "hits": [_hit_out(hit) for hit in answer.hits],
-        "exact": answer.exact,
-        "expected_recall": answer.expected_recall,
-        "complete": answer.complete,
-        "position": answer.position,
-    }
-    if answer.explanation is not None:
-        body["explain"] = _explain_out(answer.explanation)
-    return body
-
-
-def _explain_out(told: Explanation) -> JsonObject:
-    return {
-        "plan": {
-            "strategy": told.strategy,
-            "effort": told.effort,
-            "predicted_seconds": told.predicted_seconds,
-            "expected_recall": told.expected_recall,
-        },
-        "refused": [asdict(plan) for plan in told.refused],
-        "actual": {
-            "queries": told.queries,
-            "seconds": told.seconds,
-            "scored": told.scored,
-            "verified": told.verified,
-            "rescanned": told.rescanned,
-        },
-        "selectivity": {"predicted": told.predicted_selectivity, "actual": told.selectivity},
-        "stages": {**told.stages},
-    }
-
-
-def _hit_out(hit: Hit) -> JsonObject:
-    chunk = hit.chunk
-    return {
-        "chunk_id": chunk.id,
-        "document_id": chunk.document_id,
-        "text": chunk.text,
-        "metadata": chunk.metadata,
-        "score": hit.score,
-        "distance": hit.distance,
-    }
 
 
 def operation_out(operation: Operation) -> OperationOut:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import anyio.to_thread
 from fastapi import FastAPI
 
-from pergamum.api import chunks, documents, imports, index, libraries, operations, search, system
+from pergamum.api import chunks, documents, imports, index, libraries, operations, schema, search, selection, system
 from pergamum.api.contract import describe
 from pergamum.api.dependencies import Services
 from pergamum.api.limits import Limits
@@ -48,7 +48,7 @@ def create_api(
     app.state.gate = Gate()
     metrics.watch(services.system)
     app.router.routes.insert(0, search.SHORT_CUT)
-    for noun in (libraries, documents, chunks, imports, search, index, operations, system):
+    for noun in (libraries, schema, documents, chunks, selection, imports, search, index, operations, system):
         app.include_router(noun.router)
     install(app)
     describe(app)

@@ -9,10 +9,12 @@ from pergamum.api.answers import chunk_batch_out, chunk_out, deleted, made, resp
 from pergamum.api.bodies import JsonBody, parsed
 from pergamum.api.contract import answers
 from pergamum.api.cursors import cursor_after, read_cursor
-from pergamum.api.dependencies import ChunksDep, LimitsDep, PageDep
+from pergamum.api.dependencies import ChunksDep, LimitsDep, PageDep, SelectionDep
 from pergamum.api.drafts import chunk_changes, owned_chunk_draft
+from pergamum.api.lists import Wanted, WantedDep, asked
 from pergamum.api.paths import ChunkId, DocumentId, LibraryReference, encoded
 from pergamum.domain.commands import WriteMode
+from pergamum.domain.fields import Level
 from pergamum.errors import (
     ChunkExists,
     ChunkNotFound,
@@ -23,6 +25,7 @@ from pergamum.errors import (
     TooLarge,
 )
 from pergamum.services.chunks import ChunkFound, ChunkWritten
+from pergamum.services.selection import SelectionService
 from pergamum.wire.chunks import ChunkBatchIn, ChunkBatchOut, ChunkIn, ChunkList, ChunkOut, ChunkPatch
 from pergamum.wire.common import Id
 
@@ -53,17 +56,25 @@ def create_chunk(library: LibraryReference, raw: JsonBody, chunks: ChunksDep) ->
 def list_chunks(
     library: LibraryReference,
     chunks: ChunksDep,
-    page: PageDep,
+    selection: SelectionDep,
+    wanted: WantedDep,
     form: FormDep,
+    *,
     document_id: Annotated[Id | None, Query(description="List only the chunks of this document.")] = None,
 ) -> Response:
-    """List chunks by ascending id, or those of one document by chunk_index."""
-    if document_id is not None:
-        return list_chunks_of_document(library, document_id, chunks, page, form)
-    after = read_cursor(page.cursor, str, "chunks", library)
-    found = chunks.page(library, after, page.limit + 1, embedding=form is not None)
-    last = found[page.limit - 1].chunk.id if len(found) > page.limit else None
-    return _page(found[: page.limit], form, None if last is None else cursor_after(last, "chunks", library))
+    """List chunks by ascending id or in the order asked for; or those of one document by chunk_index."""
+    if document_id is None:
+        return chunk_page(library, selection, wanted, form)
+    if not wanted.plain:
+        raise InvalidField("document_id", "goes with neither filter nor order_by; a filter may name the document")
+    return list_chunks_of_document(library, document_id, chunks, wanted.page, form)
+
+
+def chunk_page(library: str, selection: SelectionService, wanted: Wanted, form: Form) -> Response:
+    """Return the part of a list of chunks that is wanted."""
+    part = asked(Level.CHUNK, library, wanted)
+    listed = selection.chunks(library, part.listing, embedding=form is not None)
+    return _page(listed.items, form, part.cursor(listed.last))
 
 
 @router.get("/documents/{document}/chunks", **answers(ChunkList, refuses=[LibraryNotFound, DocumentNotFound]))

@@ -13,12 +13,13 @@ from pergamum import errors
 from pergamum.api.bodies import JSON, MERGE_PATCH, NDJSON
 from pergamum.api.problems import MEDIA_TYPE, status_of, title_of
 from pergamum.errors import PergamumError
-from pergamum.wire import chunks, documents, index, libraries, operations, problems, search, system
+from pergamum.wire import chunks, documents, index, libraries, operations, problems, schema, search, selection, system
 
 REF: Final = "#/components/schemas/{model}"
 REQUESTS: Final[tuple[type[BaseModel], ...]] = (
     libraries.LibraryIn,
     libraries.LibraryPatch,
+    schema.SchemaPatch,
     index.IndexIn,
     documents.DocumentIn,
     documents.DocumentPatch,
@@ -26,18 +27,31 @@ REQUESTS: Final[tuple[type[BaseModel], ...]] = (
     chunks.ChunkIn,
     chunks.ChunkPatch,
     chunks.ChunkBatchIn,
+    selection.CountIn,
+    selection.DocumentQueryIn,
+    selection.ChunkQueryIn,
+    selection.FacetsIn,
+    selection.DeleteWhereIn,
+    selection.DocumentUpdateIn,
+    selection.ChunkUpdateIn,
     search.SearchIn,
     search.SearchBatchIn,
 )
 ANSWERS: Final[tuple[type[BaseModel], ...]] = (
     libraries.LibraryOut,
     libraries.LibraryList,
+    schema.SchemaOut,
+    schema.SchemaChangeOut,
     documents.DocumentOut,
     documents.DocumentList,
     documents.DocumentBatchOut,
     chunks.ChunkOut,
     chunks.ChunkList,
     chunks.ChunkBatchOut,
+    selection.CountOut,
+    selection.FacetsOut,
+    selection.DeleteWhereOut,
+    selection.UpdateWhereOut,
     search.SearchOut,
     search.SearchBatchOut,
     index.IndexOut,

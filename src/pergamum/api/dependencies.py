@@ -13,7 +13,9 @@ from pergamum.services.imports import ImportService
 from pergamum.services.index import IndexService
 from pergamum.services.libraries import LibraryService
 from pergamum.services.operations import OperationService
+from pergamum.services.schema import SchemaService
 from pergamum.services.search import SearchService
+from pergamum.services.selection import SelectionService
 from pergamum.services.system import SystemService
 from pergamum.wire.common import MAX_CURSOR
 
@@ -28,6 +30,8 @@ class Services:
     documents: DocumentService
     chunks: ChunkService
     imports: ImportService
+    schema: SchemaService
+    selection: SelectionService
     search: SearchService
     index: IndexService
     operations: OperationService
@@ -59,6 +63,16 @@ async def document_service(request: Request) -> DocumentService:
 async def chunk_service(request: Request) -> ChunkService:
     """Return what can be done with chunks."""
     return services(request).chunks
+
+
+async def schema_service(request: Request) -> SchemaService:
+    """Return what can be done with metadata schemas."""
+    return services(request).schema
+
+
+async def selection_service(request: Request) -> SelectionService:
+    """Return what can be done with what a filter holds for."""
+    return services(request).selection
 
 
 async def import_service(request: Request) -> ImportService:
@@ -95,7 +109,11 @@ async def page(
     cursor: Annotated[str | None, Query(max_length=MAX_CURSOR, description="`next_cursor` of the page before.")] = None,
 ) -> Page:
     """Return the part of a list that is wanted. Raises `InvalidField` for a limit above the configured most."""
-    most = limits(request).max_page
+    return page_of(limit, cursor, limits(request).max_page)
+
+
+def page_of(limit: int | None, cursor: str | None, most: int) -> Page:
+    """Return the part of a list that is wanted. Raises `InvalidField` for a limit above the most there may be."""
     if limit is not None and limit > most:
         raise InvalidField("limit", f"must be at most {most}")
     return Page(limit or min(DEFAULT_PAGE, most), cursor)
@@ -109,6 +127,8 @@ async def request_limits(request: Request) -> Limits:
 LibrariesDep: TypeAlias = Annotated[LibraryService, Depends(library_service)]
 DocumentsDep: TypeAlias = Annotated[DocumentService, Depends(document_service)]
 ChunksDep: TypeAlias = Annotated[ChunkService, Depends(chunk_service)]
+SchemaDep: TypeAlias = Annotated[SchemaService, Depends(schema_service)]
+SelectionDep: TypeAlias = Annotated[SelectionService, Depends(selection_service)]
 ImportsDep: TypeAlias = Annotated[ImportService, Depends(import_service)]
 IndexDep: TypeAlias = Annotated[IndexService, Depends(index_service)]
 OperationsDep: TypeAlias = Annotated[OperationService, Depends(operation_service)]

@@ -8,11 +8,12 @@ from starlette.responses import Response
 from pergamum.api.answers import deleted, document_batch_out, document_out, made, respond
 from pergamum.api.bodies import JsonBody, parsed
 from pergamum.api.contract import answers
-from pergamum.api.cursors import cursor_after, read_cursor
-from pergamum.api.dependencies import DocumentsDep, LimitsDep, PageDep
+from pergamum.api.dependencies import DocumentsDep, LimitsDep, SelectionDep
 from pergamum.api.drafts import document_changes, document_draft
+from pergamum.api.lists import Wanted, WantedDep, asked
 from pergamum.api.paths import DocumentId, LibraryReference, encoded
 from pergamum.domain.commands import WriteMode
+from pergamum.domain.fields import Level
 from pergamum.errors import (
     ChunkOwnedElsewhere,
     DocumentExists,
@@ -23,6 +24,7 @@ from pergamum.errors import (
     TooLarge,
 )
 from pergamum.services.documents import DocumentWritten
+from pergamum.services.selection import SelectionService
 from pergamum.wire.documents import (
     DocumentBatchIn,
     DocumentBatchOut,
@@ -46,15 +48,20 @@ def create_document(library: LibraryReference, raw: JsonBody, documents: Documen
 @router.get("/documents", **answers(DocumentList, refuses=[LibraryNotFound]))
 def list_documents(
     library: LibraryReference,
-    documents: DocumentsDep,
-    page: PageDep,
+    selection: SelectionDep,
+    wanted: WantedDep,
     include: Annotated[Literal["text"] | None, Query(description="Whether to list original texts too.")] = None,
 ) -> Response:
-    """List documents by ascending id."""
-    found = documents.page(library, read_cursor(page.cursor, str, "documents", library), page.limit + 1)
-    items = [document_out(document, text=include == "text") for document in found[: page.limit]]
-    next_cursor = cursor_after(items[-1].id, "documents", library) if len(found) > page.limit else None
-    return respond(made(DocumentList, items=items, next_cursor=next_cursor))
+    """List documents by ascending id or in the order asked for, all of them or those that a filter holds for."""
+    return document_page(library, selection, wanted, text=include == "text")
+
+
+def document_page(library: str, selection: SelectionService, wanted: Wanted, *, text: bool) -> Response:
+    """Return the part of a list of documents that is wanted."""
+    part = asked(Level.DOCUMENT, library, wanted)
+    listed = selection.documents(library, part.listing)
+    items = [document_out(document, text=text) for document in listed.items]
+    return respond(made(DocumentList, items=items, next_cursor=part.cursor(listed.last)))
 
 
 @router.post("/documents:batch", **answers(DocumentBatchOut, takes=DocumentBatchIn, refuses=REFUSES, writes=True))

@@ -1,15 +1,20 @@
 """From the wire to what the services take."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from pergamum.domain.chunk import ChunkChanges
 from pergamum.domain.document import DocumentChanges
+from pergamum.domain.json import JsonObject
 from pergamum.domain.library import Chunking, IndexSpec, LibraryChanges
-from pergamum.services.drafts import ChunkDraft, DocumentDraft, LibraryDraft, OwnedChunkDraft, Query
+from pergamum.domain.schema import MetadataSchema
+from pergamum.domain.schema_changes import LevelChanges, SchemaChanges
+from pergamum.domain.schema_json import declared_schema
+from pergamum.errors import InvalidField
+from pergamum.services.drafts import ChunkDraft, DocumentDraft, LibraryDraft, OwnedChunkDraft
 from pergamum.wire.chunks import ChunkIn, ChunkOfDocumentIn, ChunkPatch
 from pergamum.wire.documents import DocumentIn, DocumentPatch
 from pergamum.wire.libraries import IndexSpecIn, LibraryIn, LibraryPatch
-from pergamum.wire.search import SearchIn
+from pergamum.wire.schema import FieldIn, FieldPatch, LevelPatch, SchemaIn, SchemaPatch
 
 DEFAULT_MODEL = "local"
 FIXED = ("metric", "dimension", "embedding_model")
@@ -28,7 +33,30 @@ def library_draft(body: LibraryIn) -> LibraryDraft:
         index=index_spec(body.index),
         recall=body.recall,
         chunking=Chunking(body.chunking.size, body.chunking.overlap),
+        metadata_schema=metadata_schema(body.metadata_schema),
     )
+
+
+def metadata_schema(body: SchemaIn) -> MetadataSchema:
+    """Return the schema that is declared. Raises `InvalidField`."""
+    try:
+        return declared_schema(body.mode, _said(body.documents), _said(body.chunks))
+    except InvalidField as fault:
+        raise InvalidField(f"metadata_schema.{fault.facts['field']}", str(fault.facts["reason"])) from None
+
+
+def schema_changes(body: SchemaPatch) -> SchemaChanges:
+    """Return what changes of a schema."""
+    return SchemaChanges(body.mode, _level_changes(body.documents), _level_changes(body.chunks))
+
+
+def _level_changes(body: LevelPatch) -> LevelChanges:
+    return LevelChanges(_said(body.add), tuple(body.drop), body.rename, _said(body.change))
+
+
+def _said(fields: Mapping[str, FieldIn] | Mapping[str, FieldPatch]) -> dict[str, JsonObject]:
+    """Return of each field what was said of it."""
+    return {name: field.model_dump(exclude_unset=True) for name, field in fields.items()}
 
 
 def library_changes(body: LibraryPatch) -> tuple[LibraryChanges, dict[str, int]]:
@@ -46,14 +74,15 @@ def library_changes(body: LibraryPatch) -> tuple[LibraryChanges, dict[str, int]]
     return changes, body.chunking.model_dump(exclude_unset=True)
 
 
-def library_replacement(body: LibraryIn) -> tuple[LibraryChanges, dict[str, object]]:
+def library_replacement(body: LibraryIn) -> tuple[LibraryChanges, dict[str, object], MetadataSchema | None]:
     """Return the settings that replace all that may change, and what was said of those that may not."""
     draft = library_draft(body)
     changes = LibraryChanges(
         name=draft.name, description=draft.description, index=draft.index, recall=draft.recall, chunking=draft.chunking
     )
     said = body.model_fields_set - ({"dimension"} if body.dimension is None else set())
-    return changes, {name: getattr(body, name) for name in FIXED if name in said}
+    schema = draft.metadata_schema if "metadata_schema" in said else None
+    return changes, {name: getattr(body, name) for name in FIXED if name in said}, schema
 
 
 def index_spec(body: IndexSpecIn) -> IndexSpec:
@@ -126,13 +155,3 @@ def chunk_changes(body: ChunkPatch) -> ChunkChanges:
     if "metadata" in given:
         changes["metadata"] = None if body.metadata is None else {**body.metadata}
     return changes
-
-
-def query(body: SearchIn) -> Query:
-    """Return what to look for."""
-    return Query(vector=body.vector, text=body.text, k=body.k, recall=body.recall, explain=body.explain)
-
-
-def queries(bodies: Iterable[SearchIn]) -> list[Query]:
-    """Return what to look for, in order."""
-    return [query(body) for body in bodies]

@@ -12,6 +12,7 @@ class Limits:
     max_body_bytes: int
     max_import_bytes: int
     max_page: int
+    max_filter_depth: int
     inline_search_ms: float
     search_threads: int
     request_threads: int

@@ -24,11 +24,12 @@ STATUS_OF: Final[Mapping[type[PergamumError], int]] = {
     errors.Invalid: 422,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.CursorExpired: 410,
     errors.TooLarge: 413,
     errors.UnsupportedMediaType: 415,
     errors.Unavailable: 503,
     errors.StorageFull: 507,
-    errors.EmbeddingFailed: 502,
+    errors.ProviderFailed: 502,
     errors.Damaged: 500,
     errors.CannotStart: 503,
 }

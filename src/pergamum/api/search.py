@@ -12,34 +12,48 @@ from pydantic_core import to_json
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pergamum.api.answers import search_out
 from pergamum.api.bodies import JSON, parsed, read_json
 from pergamum.api.contract import answers
 from pergamum.api.dependencies import limits, services
-from pergamum.api.drafts import queries, query
 from pergamum.api.paths import LibraryReference, decoded
+from pergamum.api.questions import queries, query
+from pergamum.api.search_answers import Body, search_out
 from pergamum.api.search_threads import SearchThreads
-from pergamum.domain.json import JsonObject
-from pergamum.errors import EmbeddingFailed, LibraryNotFound, TooLarge
+from pergamum.domain.search_options import PLAIN
+from pergamum.errors import (
+    ChunkNotFound,
+    CursorExpired,
+    DocumentNotFound,
+    LibraryNotFound,
+    ProviderFailed,
+    TooLarge,
+)
+from pergamum.services.drafts import Query
 from pergamum.wire.search import SearchBatchIn, SearchBatchOut, SearchIn, SearchOut
 
 router = APIRouter(prefix="/v1/libraries/{library}", tags=["search"])
-REFUSES = (LibraryNotFound, EmbeddingFailed)
+REFUSES = (LibraryNotFound, ChunkNotFound, DocumentNotFound, CursorExpired, ProviderFailed)
 INLINE_BODY = 256 << 10
 """Bodies above this many bytes are parsed in a thread."""
+INLINE_FILTERED = 16 << 10
+"""The same where a filter has to be checked, value by value."""
 
 
 @router.post("/search", **answers(SearchOut, takes=SearchIn, refuses=REFUSES))
 async def search(library: LibraryReference, request: Request) -> Response:
-    """Return the chunks nearest to a vector or a text, nearest first."""
-    raw, service = await read_json(request), services(request).search
+    """Return the chunks nearest to a vector, a text or stored examples, or those that share its words, best first."""
+    raw, service, limit = await read_json(request), services(request).search, limits(request)
     threads: SearchThreads = request.app.state.search_threads
-    if len(raw) > INLINE_BODY:
-        return await threads.run(lambda: _json(search_out(service.search(library, query(parsed(SearchIn, raw))))))
-    wanted = query(parsed(SearchIn, raw))
-    if wanted.vector is None:
+
+    def asked() -> Query:
+        return query(parsed(SearchIn, raw), limit.max_filter_depth)
+
+    if len(raw) > (INLINE_FILTERED if b'"filter"' in raw else INLINE_BODY):
+        return await threads.run(lambda: _json(search_out(service.search(library, asked()))))
+    wanted = asked()
+    if wanted.vector is None or wanted.options is not PLAIN:
         return await threads.run(lambda: _json(search_out(service.search(library, wanted))))
-    short = service.takes_at_most(limits(request).inline_search_ms / 1e3, library, wanted)
+    short = service.takes_at_most(limit.inline_search_ms / 1e3, library, wanted)
     search_here = threads.search_in_loop if short and threads.room_in_loop(library) else threads.search
     return Response(await search_here(library, wanted), media_type=JSON)
 
@@ -47,14 +61,14 @@ async def search(library: LibraryReference, request: Request) -> Response:
 @router.post("/search:batch", **answers(SearchBatchOut, takes=SearchBatchIn, refuses=REFUSES))
 async def search_batch(library: LibraryReference, request: Request) -> Response:
     """Answer many searches in one request, in order."""
-    raw, service, most = await read_json(request), services(request).search, limits(request).max_batch_queries
+    raw, service, limit = await read_json(request), services(request).search, limits(request)
     threads: SearchThreads = request.app.state.search_threads
 
     def work() -> Response:
         body = parsed(SearchBatchIn, raw)
-        if len(body.queries) > most:
-            raise TooLarge("the batch", most)
-        found = service.search_all(library, queries(body.queries))
+        if len(body.queries) > limit.max_batch_queries:
+            raise TooLarge("the batch", limit.max_batch_queries)
+        found = service.search_all(library, queries(body.queries, limit.max_filter_depth))
         return _json({"answers": [search_out(answer) for answer in found]})
 
     return await threads.run(work)
@@ -69,5 +83,5 @@ SHORT_CUT: Final = Route(f"{router.prefix}/search", _short_cut, methods=["POST"]
 """Does what `search` does without the steps of FastAPI between. Stands before the others: routes are tried in order."""
 
 
-def _json(body: JsonObject) -> Response:
+def _json(body: Body) -> Response:
     return Response(to_json(body), media_type=JSON)

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias, TypeVar
 
 from pydantic_core import to_json
 
-from pergamum.api.answers import search_out
+from pergamum.api.search_answers import search_out
 from pergamum.domain.query import Answer
 from pergamum.errors import Overloaded, PergamumError
 from pergamum.services.drafts import Query

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 def doctor(
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A data folder that no server uses.")],
     as_json: AsJson = False,
-    repair: Annotated[bool, typer.Option("--repair", help="Remove broken indexes; the next start makes them.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Remove broken indexes, which are made again.")] = False,
 ) -> None:
     """Check every row, vector and index in FOLDER; exit code 1 when something is damaged, 2 when it is in use.
 
     Nothing is changed without --repair, which removes broken indexes: the next start of the server builds them again
-    from the vectors. Logs that a crash left behind are settled first, as at a start.
+    from the vectors; a broken keyword index is made again at once, from the rows. Logs that a crash left behind are
+    settled first, as at a start.
     """
     if not any((folder / name).exists() for name in PARTS):
         fail(f"{folder} is not a data folder of Pergamum", CANNOT_START)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from pergamum.cli.output import CANNOT_START, fail
-from pergamum.client import Library, NotFound
 from pergamum.wire.search import SearchOut
+
+SHOWN: Final = ("text", "document.title")
+"""The fields of hits that the table shows."""
 
 
 def read_vector(path: Path) -> npt.NDArray[np.float32]:
@@ -25,35 +28,19 @@ def read_vector(path: Path) -> npt.NDArray[np.float32]:
         fail(f"{path} holds no vector: {error}", CANNOT_START)
 
 
-def titles(library: Library, answer: SearchOut) -> dict[str, str | None]:
-    """Return the titles of the documents found; one deleted since the search has none."""
-    found: dict[str, str | None] = {}
-    for hit in answer.hits:
-        if hit.document_id not in found:
-            found[hit.document_id] = _title(library, hit.document_id)
-    return found
-
-
-def _title(library: Library, document: str) -> str | None:
-    try:
-        return library.documents.get(document).title
-    except NotFound:
-        return None
-
-
-def show(answer: SearchOut, titles: dict[str, str | None]) -> None:
-    """Print the hits as a table."""
-
-    if not answer.hits:
-        typer.echo("nothing found: the library is empty")
+def show(answer: SearchOut) -> None:
+    """Print the hits as a table; REQUIRES: `SHOWN` was selected."""
+    hits = answer.hits if answer.groups is None else [hit for group in answer.groups for hit in group.hits]
+    if not hits:
+        typer.echo("nothing found: no chunk of the library matches")
         return
     table = Table(box=None, pad_edge=False)
     table.add_column("score", justify="right")
     table.add_column("document", overflow="fold", max_width=30)
     table.add_column("text", overflow="fold")
-    for hit in answer.hits:
-        name = titles[hit.document_id] or hit.document_id
-        table.add_row(f"{hit.score:.3f}", Text(name, style="bold"), Text(_shortened(hit.text)))
+    for hit in hits:
+        name = (hit.document and hit.document.title) or hit.document_id
+        table.add_row(f"{hit.score:.3f}", Text(name, style="bold"), Text(_shortened(hit.text or "")))
     Console().print(table)
 
 

@@ -46,8 +46,8 @@ def print_json(value: object) -> None:
 
 
 def plain(model: "BaseModel") -> object:
-    """Return an answer of the server as JSON values."""
-    return model.model_dump(mode="json")
+    """Return an answer as JSON values: what the server sent, without what it left out."""
+    return model.model_dump(mode="json", exclude_unset=True)
 
 
 @contextmanager

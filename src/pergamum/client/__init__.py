@@ -28,8 +28,10 @@ from pergamum.client.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
+from pergamum.client.filters import F, Where
 from pergamum.client.libraries import Library
 from pergamum.client.pergamum import DEFAULT_URL, Pergamum
+from pergamum.client.schemas import Prose, fields_of
 from pergamum.client.vectors import decoded
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "ChunkOfDocument",
     "ClientError",
     "Conflict",
+    "F",
     "Interrupted",
     "Invalid",
     "Library",
@@ -46,6 +49,7 @@ __all__ = [
     "NotAllowed",
     "NotFound",
     "Pergamum",
+    "Prose",
     "Query",
     "Refused",
     "ServerFailed",
@@ -56,5 +60,7 @@ __all__ = [
     "Unavailable",
     "UnexpectedAnswer",
     "Unreachable",
+    "Where",
     "decoded",
+    "fields_of",
 ]

@@ -20,15 +20,16 @@ from pergamum.client.drafts import (
     PlacedChunk,
     Query,
 )
+from pergamum.client.filters import as_json
 from pergamum.client.paging import Page
 from pergamum.client.vectors import encoded
 from pergamum.wire.chunks import ChunkBatchOut, ChunkList, ChunkOut
 from pergamum.wire.documents import DocumentBatchOut, DocumentList, DocumentOut
-from pergamum.wire.index import IndexOut
+from pergamum.wire.index import IndexOut, PreflightOut
 from pergamum.wire.libraries import LibraryList, LibraryOut
 from pergamum.wire.operations import OperationOut
 from pergamum.wire.problems import ImportOut
-from pergamum.wire.search import SearchBatchOut, SearchOut
+from pergamum.wire.search import HitOut, SearchBatchOut, SearchOut
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -184,6 +185,17 @@ def search(library: str, query: Query) -> Call[SearchOut]:
     return Call("POST", where, _model(SearchOut), body=json_body(_query(query)), repeatable=True)
 
 
+def search_page(library: str, query: Query, cursor: str | None) -> Call[Page[HitOut]]:
+    """Read a page of the hits of a search, the first one without a cursor."""
+
+    def read(reply: Reply) -> Page[HitOut]:
+        answer = SearchOut.model_validate_json(reply.body)
+        return Page(answer.hits, answer.next_cursor)
+
+    body = json_body({**_query(query), "page": True} if cursor is None else {"cursor": cursor})
+    return Call("POST", path("libraries", library, "search"), read, body=body, repeatable=True)
+
+
 def search_many(library: str, queries: Sequence[Query]) -> Call[SearchBatchOut]:
     """Find the nearest chunks of many queries."""
     body = json_body({"queries": [_query(query) for query in queries]})
@@ -199,6 +211,17 @@ def get_index(library: str) -> Call[IndexOut]:
 def build_index(library: str, index: Index) -> Call[OperationOut]:
     """Ask for an index; the answer is the operation that builds it."""
     return Call("POST", path("libraries", library, "index"), _model(OperationOut), body=json_body(index))
+
+
+def preflight_index(library: str, index: Index) -> Call[PreflightOut]:
+    """Ask what an index would take, without building it."""
+    body = json_body({**index, "preflight": True})
+    return Call("POST", path("libraries", library, "index"), _model(PreflightOut), body=body, repeatable=True)
+
+
+def cancel_operation(operation: str) -> Call[OperationOut]:
+    """Give up long work."""
+    return Call("DELETE", path("operations", operation), _model(OperationOut))
 
 
 def get_operation(operation: str) -> Call[OperationOut]:
@@ -222,8 +245,13 @@ def chunk_body(fields: ChunkFields) -> bytes:
     return json_body(_with_wire_vector(fields, "embedding"))
 
 
-def _query(query: Query) -> Mapping[str, Any]:
-    return known(_with_wire_vector(query, "vector"))
+def _query(query: Query) -> dict[str, Any]:
+    fields = known(_with_wire_vector(query, "vector"))
+    if "filter" in fields:
+        fields["filter"] = as_json(fields["filter"])
+    if "vector" in fields.get("select", ()):
+        fields["vector_format"] = "base64"
+    return fields
 
 
 def _with_wire_vector(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -1,14 +1,18 @@
 """The chunks of a library."""
 
 from collections.abc import Iterable, Sequence
-from typing import Unpack
+from typing import Final, Unpack
 
-from pergamum.client import calls
+from pergamum.client import calls, selection_calls
 from pergamum.client.batching import MOST_ITEMS, Stored, store_all
-from pergamum.client.drafts import ChunkChanges, Mode, NewChunk, PlacedChunk
+from pergamum.client.drafts import ChunkChanges, Facet, FieldChanges, Mode, NewChunk, PlacedChunk
+from pergamum.client.filters import FilterLike
 from pergamum.client.paging import Pages
 from pergamum.client.transport import Door
 from pergamum.wire.chunks import ChunkBatchOut, ChunkOut
+from pergamum.wire.selection import DeleteWhereOut, FacetsOut, UpdateWhereOut
+
+_WITH_EMBEDDING: Final = {"include": "embedding", "embedding_format": "base64"}
 
 
 class Chunks:
@@ -34,12 +38,46 @@ class Chunks:
         return self._door.send(calls.get_chunk(self._library, id, embedding))
 
     def list(
-        self, *, document: str | None = None, embedding: bool = False, page_size: int | None = None
+        self,
+        *,
+        document: str | None = None,
+        filter: FilterLike | None = None,
+        order_by: str | None = None,
+        embedding: bool = False,
+        page_size: int | None = None,
     ) -> Pages[ChunkOut]:
-        """Return all chunks by ascending id, or those of one document in their order, fetched page by page."""
-        return Pages(
-            self._door, lambda cursor: calls.list_chunks(self._library, document, cursor, page_size, embedding)
-        )
+        """Return the chunks that the filter holds for, or those of one document in their order, page by page.
+
+        They come by ascending id, or in the order of a field: `year`, or `-year` for the greatest first. Raises
+        ValueError for a document together with a filter or an order.
+        """
+        if filter is None and order_by is None:
+            return Pages(
+                self._door, lambda cursor: calls.list_chunks(self._library, document, cursor, page_size, embedding)
+            )
+        if document is not None:
+            raise ValueError("a filter says of which document the chunks are: F.document_id == id")
+        asked = {"filter": filter, "order_by": order_by, "limit": page_size, **(_WITH_EMBEDDING if embedding else {})}
+        return Pages(self._door, lambda cursor: selection_calls.query_chunks(self._library, asked, cursor))
+
+    def count(self, filter: FilterLike | None = None) -> int:
+        """Return how many chunks the filter holds for; without one, how many there are."""
+        return self._door.send(selection_calls.count(self._library, "chunks", filter)).count
+
+    def facets(self, *wanted: Facet, filter: FilterLike | None = None) -> FacetsOut:
+        """Return how the values of fields are spread over the chunks that the filter holds for."""
+        return self._door.send(selection_calls.facets(self._library, "chunks", wanted, filter))
+
+    def delete_where(self, filter: FilterLike, *, dry_run: bool = False) -> DeleteWhereOut:
+        """Delete the chunks that the filter holds for, in one write; or count them."""
+        return self._door.send(selection_calls.delete_where(self._library, "chunks", filter, dry_run=dry_run))
+
+    def update_where(
+        self, filter: FilterLike, *, dry_run: bool = False, **changes: Unpack[FieldChanges]
+    ) -> UpdateWhereOut:
+        """Change the chunks that the filter holds for, in one write; or tell which of them that would break."""
+        call = selection_calls.update_where(self._library, "chunks", filter, changes, dry_run=dry_run)
+        return self._door.send(call)
 
     def update(self, id: str, **changes: Unpack[ChunkChanges]) -> ChunkOut:
         """Change the fields given; None clears one, metadata is merged; a new text without a vector is embedded."""

@@ -3,13 +3,15 @@
 from collections.abc import Iterable, Sequence
 from typing import Unpack
 
-from pergamum.client import calls
+from pergamum.client import calls, selection_calls
 from pergamum.client.batching import MOST_ITEMS, Stored, store_all
-from pergamum.client.drafts import DocumentChanges, DocumentFields, Mode, NewDocument, OnError
+from pergamum.client.drafts import DocumentChanges, DocumentFields, Facet, FieldChanges, Mode, NewDocument, OnError
+from pergamum.client.filters import FilterLike
 from pergamum.client.paging import Pages
 from pergamum.client.transport import Door
 from pergamum.wire.documents import DocumentBatchOut, DocumentOut
 from pergamum.wire.problems import ImportOut
+from pergamum.wire.selection import DeleteWhereOut, FacetsOut, UpdateWhereOut
 
 
 class Documents:
@@ -58,9 +60,45 @@ class Documents:
         """Return a document with its text. Raises `NotFound`."""
         return self._door.send(calls.get_document(self._library, id))
 
-    def list(self, *, texts: bool = False, page_size: int | None = None) -> Pages[DocumentOut]:
-        """Return all documents by ascending id, fetched page by page as they are read; with `texts` if wanted."""
-        return Pages(self._door, lambda cursor: calls.list_documents(self._library, cursor, page_size, texts))
+    def list(
+        self,
+        *,
+        filter: FilterLike | None = None,
+        order_by: str | None = None,
+        texts: bool = False,
+        page_size: int | None = None,
+    ) -> Pages[DocumentOut]:
+        """Return the documents that the filter holds for, fetched page by page as they are read.
+
+        They come by ascending id, or in the order of a field: `year`, or `-year` for the greatest first.
+        """
+        if filter is None and order_by is None:
+            return Pages(self._door, lambda cursor: calls.list_documents(self._library, cursor, page_size, texts))
+        asked = {"filter": filter, "order_by": order_by, "limit": page_size, "include": "text" if texts else None}
+        return Pages(self._door, lambda cursor: selection_calls.query_documents(self._library, asked, cursor))
+
+    def count(self, filter: FilterLike | None = None) -> int:
+        """Return how many documents the filter holds for; without one, how many there are."""
+        return self._door.send(selection_calls.count(self._library, "documents", filter)).count
+
+    def facets(self, *wanted: Facet, filter: FilterLike | None = None) -> FacetsOut:
+        """Return how the values of fields are spread over the documents that the filter holds for."""
+        return self._door.send(selection_calls.facets(self._library, "documents", wanted, filter))
+
+    def delete_where(self, filter: FilterLike, *, dry_run: bool = False) -> DeleteWhereOut:
+        """Delete the documents that the filter holds for, with their chunks, in one write; or count them."""
+        return self._door.send(selection_calls.delete_where(self._library, "documents", filter, dry_run=dry_run))
+
+    def update_where(
+        self, filter: FilterLike, *, dry_run: bool = False, **changes: Unpack[FieldChanges]
+    ) -> UpdateWhereOut:
+        """Change the documents that the filter holds for, in one write; or tell which of them that would break.
+
+        >>> library.documents.update_where(F.year < 2000, set={"era": "old"}, append={"tags": ["archive"]}).updated
+        0
+        """
+        call = selection_calls.update_where(self._library, "documents", filter, changes, dry_run=dry_run)
+        return self._door.send(call)
 
     def update(self, id: str, **changes: Unpack[DocumentChanges]) -> DocumentOut:
         """Change the fields given; None clears one, metadata is merged, a new text makes new chunks."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Required, TypeAlias, TypedDict
 
+from pergamum.client.filters import FilterLike
 from pergamum.client.vectors import VectorLike
 
 Metadata: TypeAlias = Mapping[str, Any]
@@ -16,7 +17,7 @@ OnError: TypeAlias = Literal["abort", "skip"]
 class Index(TypedDict, total=False):
     """The index a library asks for; kind `auto` lets the server choose."""
 
-    kind: Literal["auto", "brute_force"]
+    kind: Literal["auto", "brute_force", "kd_tree", "lsh", "hnsw"]
     params: Metadata
 
 
@@ -25,6 +26,14 @@ class Chunking(TypedDict, total=False):
 
     size: int
     overlap: int
+
+
+class MetadataSchema(TypedDict, total=False):
+    """The metadata fields of documents and chunks by name; `fields_of` makes them of a Pydantic model."""
+
+    mode: Literal["strict", "inferred", "open"]
+    documents: Mapping[str, Mapping[str, Any]]
+    chunks: Mapping[str, Mapping[str, Any]]
 
 
 class LibraryChanges(TypedDict, total=False):
@@ -48,6 +57,7 @@ class NewLibrary(TypedDict, total=False):
     index: Index
     recall: float
     chunking: Chunking
+    metadata_schema: MetadataSchema
 
 
 class ChunkFields(TypedDict, total=False):
@@ -117,8 +127,59 @@ class DocumentChanges(TypedDict, total=False):
     text: str
 
 
-class Query(TypedDict, total=False):
-    """What to look for: a vector, or a text that the library's model embeds."""
+class FieldChanges(TypedDict, total=False):
+    """Changes to fields: `set` replaces values, `unset` removes them, `append` and `remove` change lists."""
+
+    set: Metadata
+    unset: Sequence[str]
+    append: Mapping[str, Sequence[Any]]
+    remove: Mapping[str, Sequence[Any]]
+
+
+class Facet(TypedDict, total=False):
+    """What to tell of a field: its `top` most frequent values, counts in `ranges`, or its least and greatest value."""
+
+    field: Required[str]
+    top: int
+    ranges: Sequence[Mapping[str, Any]]
+    stats: bool
+
+
+class Like(TypedDict, total=False):
+    """Stored chunks and documents, by id, that hits are to be like, or unlike. They are not found themselves."""
+
+    chunks: Sequence[str]
+    documents: Sequence[str]
+    not_chunks: Sequence[str]
+    not_documents: Sequence[str]
+
+
+class Rerank(TypedDict, total=False):
+    """Who judges the first `top` hits by their texts: `local`, or `cohere`."""
+
+    provider: Required[Literal["local", "cohere"]]
+    top: int
+    model: str
+
+
+class Options(TypedDict, total=False):
+    """How to search: docs/search.md says what each option does. A filter is one made of `F`, or JSON."""
+
+    filter: FilterLike | None
+    mode: Literal["vector", "keyword", "hybrid"]
+    like: Like | None
+    fusion: Mapping[str, Any] | None
+    candidates: int | None
+    group_by: Literal["document"] | Mapping[str, Any] | None
+    diversity: float
+    min_score: float | None
+    rerank: Rerank | None
+    select: Sequence[str] | None
+    explain: bool
+
+
+class Query(Options, total=False):
+    """What to look for: a vector, a text that the library's model embeds, or `like`; and how."""
 
     text: str | None
     vector: VectorLike | None

@@ -6,22 +6,23 @@ from typing import Literal, Unpack
 from pergamum.client import calls
 from pergamum.client.chunks import Chunks
 from pergamum.client.documents import Documents
-from pergamum.client.drafts import Index, LibraryChanges, NewLibrary, Query
+from pergamum.client.drafts import Index, LibraryChanges, NewLibrary, Options, Query
 from pergamum.client.paging import Pages
+from pergamum.client.schemas import Schema
 from pergamum.client.transport import Door
 from pergamum.client.vectors import VectorLike
-from pergamum.wire.index import IndexOut
+from pergamum.wire.index import IndexOut, PreflightOut
 from pergamum.wire.libraries import LibraryOut
 from pergamum.wire.operations import OperationOut
-from pergamum.wire.search import SearchOut
+from pergamum.wire.search import HitOut, SearchOut
 
 
 class Library:
-    """One library: its documents, its chunks, and what searches them. Named by its id or its name."""
+    """One library: its documents, its chunks, its schema, and what searches them. Named by its id or name."""
 
     def __init__(self, door: Door, key: str, info: LibraryOut | None = None) -> None:
         self._door, self._info, self.key = door, info, key
-        self.documents, self.chunks = Documents(door, key), Chunks(door, key)
+        self.documents, self.chunks, self.schema = Documents(door, key), Chunks(door, key), Schema(door, key)
 
     def __repr__(self) -> str:
         return f"Library({self.key!r})"
@@ -43,14 +44,26 @@ class Library:
         vector: VectorLike | None = None,
         k: int = 10,
         recall: float | Literal["exact"] | None = None,
+        **options: Unpack[Options],
     ) -> SearchOut:
         """Return the `k` chunks nearest to a text or a vector, nearest first; fewer when fewer exist.
 
-        Raises `Invalid` unless exactly one of text and vector is given, or when the library has no model for a text.
+        Options filter, search by words too, group, diversify, rerank: docs/search.md. Raises `Invalid` for what cannot
+        be combined, or when the library has no model for a text.
         >>> library.search(text="what moves the ocean?", k=1).hits[0].text
         'The moon pulls the sea.'
+        >>> library.search(text="what moves the ocean?", mode="hybrid", filter=F.year >= 2020).hits
+        []
         """
-        return self._door.send(calls.search(self.key, Query(text=text, vector=vector, k=k, recall=recall)))
+        query = Query(text=text, vector=vector, k=k, recall=recall, **options)
+        return self._door.send(calls.search(self.key, query))
+
+    def search_pages(self, **query: Unpack[Query]) -> Pages[HitOut]:
+        """Return the hits of a search, best first, `k` at a time as they are read, all as of one moment.
+
+        The server ranks some 1,000 hits and keeps them for some minutes.
+        """
+        return Pages(self._door, lambda cursor: calls.search_page(self.key, query, cursor))
 
     def search_many(self, queries: Sequence[Query]) -> list[SearchOut]:
         """Return one answer for each query, in order, from one request."""
@@ -63,6 +76,10 @@ class Library:
     def build_index(self, **index: Unpack[Index]) -> OperationOut:
         """Ask for an index; return the operation that builds it, to be followed by `client.operations.get`."""
         return self._door.send(calls.build_index(self.key, index))
+
+    def preflight_index(self, **index: Unpack[Index]) -> PreflightOut:
+        """Return what an index is predicted to take, and to find, without building it."""
+        return self._door.send(calls.preflight_index(self.key, index))
 
 
 class Libraries:

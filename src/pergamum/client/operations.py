@@ -16,3 +16,7 @@ class Operations:
     def get(self, id: str | UUID) -> OperationOut:
         """Return how far the operation is. Raises `NotFound`."""
         return self._door.send(calls.get_operation(str(id)))
+
+    def cancel(self, id: str | UUID) -> OperationOut:
+        """Give the operation up; what it would have replaced stays. Raises `NotFound`, `Conflict` when it has ended."""
+        return self._door.send(calls.cancel_operation(str(id)))

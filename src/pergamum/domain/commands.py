@@ -12,7 +12,11 @@ from typing import TypeAlias
 
 from pergamum.domain.chunk import Chunk, ChunkChanges, NewChunk
 from pergamum.domain.document import Document, DocumentChanges
+from pergamum.domain.field_changes import FieldChanges
+from pergamum.domain.fields import Level
+from pergamum.domain.filters import Filter
 from pergamum.domain.library import Library, LibraryChanges
+from pergamum.domain.schema_changes import SchemaChanges
 from pergamum.errors import PergamumError
 
 
@@ -36,6 +40,14 @@ class UpdateLibrary:
     """Change settings of the library."""
 
     changes: LibraryChanges
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateSchema:
+    """Change the metadata schema; refused with the changes that stored metadata would not fit."""
+
+    changes: SchemaChanges
     at: datetime
 
 
@@ -95,8 +107,36 @@ class DeleteChunk:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class DeleteWhere:
+    """Delete the documents, with their chunks, or the chunks that the filter holds for."""
+
+    level: Level
+    filter: Filter
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateWhere:
+    """Change fields of the documents or chunks that the filter holds for: of all of them, or of none."""
+
+    level: Level
+    filter: Filter
+    changes: FieldChanges
+    at: datetime
+
+
 Command: TypeAlias = (
-    UpdateLibrary | PutDocuments | PatchDocument | DeleteDocument | PutChunks | PatchChunk | DeleteChunk
+    UpdateLibrary
+    | UpdateSchema
+    | PutDocuments
+    | PatchDocument
+    | DeleteDocument
+    | PutChunks
+    | PatchChunk
+    | DeleteChunk
+    | DeleteWhere
+    | UpdateWhere
 )
 
 
@@ -105,7 +145,8 @@ class Outcome:
     """What became of a command: its position and, unless it was refused, what it left behind.
 
     `documents` and `chunks` are those the command wrote, as they are now stored; `library` its settings after it.
-    `replaced` counts the documents (of PutDocuments) or chunks (of PutChunks) that existed before.
+    `replaced` counts the documents (of PutDocuments) or chunks (of PutChunks) that existed before; `matched` those that
+    a command by filter was about, which are not listed one by one.
     """
 
     position: int
@@ -114,3 +155,4 @@ class Outcome:
     documents: tuple[Document, ...] = ()
     chunks: tuple[Chunk, ...] = ()
     replaced: int = 0
+    matched: int = 0

@@ -38,7 +38,7 @@ class Chunking:
 
 
 class LibraryChanges(TypedDict, total=False):
-    """The fields of a library that may change; a field left out stays as it is."""
+    """The settings of a library that may change, but for its schema; one left out stays as it is."""
 
     name: str
     description: str | None
@@ -72,6 +72,10 @@ class Library:
     def changed(self, changes: LibraryChanges, at: datetime) -> Self:
         """Return the next version of the library."""
         return replace(self, **changes, version=self.version + 1, updated_at=at)
+
+    def with_schema(self, schema: MetadataSchema) -> Self:
+        """Return the library with a schema that metadata has extended. The version stays: no setting changed."""
+        return self if self.metadata_schema is schema else replace(self, metadata_schema=schema)
 
     def with_dimension(self, dimension: int) -> Self:
         """Return the library with its dimension fixed by its first vector. The version stays: no setting changed."""

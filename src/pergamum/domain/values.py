@@ -18,6 +18,7 @@ class Misfit(Exception):
 
 
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)")
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BITS: Final = 1 << 63
 
 
@@ -47,9 +48,13 @@ def _integer(raw: Json) -> int:
 def _float(raw: Json) -> float:
     if not isinstance(raw, int | float) or isinstance(raw, bool):
         raise Misfit("must be a number")
-    if not math.isfinite(raw):
+    try:
+        number = float(raw)
+    except OverflowError:  # an integer of hundreds of digits
+        number = math.inf
+    if not math.isfinite(number):
         raise Misfit("must be a finite number")
-    return float(raw)
+    return number
 
 
 def _boolean(raw: Json) -> bool:
@@ -71,6 +76,8 @@ def _datetime(raw: Json) -> datetime:
 def _uuid(raw: Json) -> str:
     """Return the canonical spelling."""
     spelled = _string(raw)
+    if _UUID.fullmatch(spelled):
+        return spelled
     try:
         return str(UUID(spelled))
     except ValueError:

@@ -4,24 +4,18 @@ A text is truncated at its end to what the model reads. Documents and queries ar
 as Cohere's models are trained for it.
 """
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from pydantic import SecretStr
 
 from pergamum.domain.vectors import MAX_DIMENSION, Matrix, Vector
-from pergamum.embedding.retry import Failed, RetryPolicy
+from pergamum.embedding.cohere_connection import BASE_URL, PROVIDER, CohereConnection
+from pergamum.embedding.retry import RetryPolicy
 from pergamum.errors import EmbeddingFailed
 
-if TYPE_CHECKING:
-    from pergamum.embedding.cohere_client import CohereClient
-
-PROVIDER: Final = "cohere"
-BASE_URL: Final = "https://api.cohere.com"
 TEXTS_AT_ONCE: Final = 96
 """What the API takes in one call; the SDK does not split."""
 
@@ -95,13 +89,8 @@ class CohereEmbedder:
         timeout_s: float = 30.0,
         retry: RetryPolicy | None = None,
     ) -> None:
-        if importlib.util.find_spec("cohere") is None:
-            raise EmbeddingFailed(PROVIDER, "its SDK is not installed: pip install 'pergamum[cohere]'")
-        self._model, self._key = model, _usable(key)
-        self._base_url, self._timeout_s = base_url, timeout_s
-        self._retry = retry or RetryPolicy()
-        self._lock = Lock()
-        self._client: CohereClient | None = None
+        self._model = model
+        self._cohere = CohereConnection(key, EmbeddingFailed, base_url=base_url, timeout_s=timeout_s, retry=retry)
 
     @property
     def name(self) -> str:
@@ -124,10 +113,7 @@ class CohereEmbedder:
 
     def close(self) -> None:
         """Close the connections. The embedder may be used again all the same."""
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        self._cohere.close()
 
     def _embed(self, texts: Sequence[str], input_type: str) -> Matrix:
         vectors = np.empty((len(texts), self.dimension), np.float32)
@@ -137,28 +123,9 @@ class CohereEmbedder:
         return vectors
 
     def _call(self, texts: list[str], input_type: str) -> Matrix:
-        client, model = self._connected(), self._model
-        answer = self._retry.run(lambda: client.embed(model.id, input_type, texts, model.width_to_ask))
-        if isinstance(answer, Failed):
-            raise EmbeddingFailed(PROVIDER, answer.reason)
+        model = self._model
+        answer = self._cohere.call(lambda client: client.embed(model.id, input_type, texts, model.width_to_ask))
         return _checked(answer, (len(texts), self.dimension))
-
-    def _connected(self) -> "CohereClient":
-        with self._lock:
-            if self._client is None:
-                # Imported here because the SDK is an extra, and takes most of a second to load.
-                from pergamum.embedding.cohere_client import CohereClient  # noqa: PLC0415
-
-                self._client = CohereClient(self._key, self._base_url, self._timeout_s)
-            return self._client
-
-
-def _usable(key: SecretStr) -> SecretStr:
-    """Strip the newline that a key read from a file ends with; refuse what a header cannot carry, before it is sent."""
-    text = key.get_secret_value().strip()
-    if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise EmbeddingFailed(PROVIDER, "the key is empty or holds characters that no key has")
-    return SecretStr(text)
 
 
 def _checked(answer: object, shape: tuple[int, int]) -> Matrix:

@@ -5,7 +5,7 @@ at once when a connection breaks or a read times out. No failure carries the key
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email.utils import parsedate_to_datetime
 from typing import TypedDict
 
@@ -45,10 +45,25 @@ class CohereClient:
     def embed(self, model: str, input_type: str, texts: Sequence[str], dimension: int | None) -> object:
         """Return what should be a list of lists of numbers, or `Failed`. `dimension` None leaves it to the model."""
         width = _Width() if dimension is None else _Width(output_dimension=dimension)
-        try:
-            answer = self._sdk.embed(
+        answer = self._asked(
+            lambda: self._sdk.embed(
                 model=model, input_type=input_type, texts=texts, embedding_types=["float"], truncate="END", **width
             )
+        )
+        return answer if isinstance(answer, Failed) else getattr(getattr(answer, "embeddings", None), "float_", None)
+
+    def rerank(self, model: str, query: str, texts: Sequence[str]) -> object:
+        """Return what should be one result a text, each with `index` and `relevance_score`, or `Failed`."""
+        answer = self._asked(lambda: self._sdk.rerank(model=model, query=query, documents=texts))
+        return answer if isinstance(answer, Failed) else getattr(answer, "results", None)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _asked(self, send: Callable[[], object]) -> object:
+        try:
+            return send()
         except ApiError as error:
             return self._refused(error)
         except httpx.TimeoutException:
@@ -59,11 +74,6 @@ class CohereClient:
             return Failed(f"cannot be reached ({type(error).__name__})", passing=True)
         except (httpx.HTTPError, ParsingError, TypeError, ValueError) as error:  # the SDK trusts the answer's shape
             return Failed(f"the answer cannot be read ({type(error).__name__})", passing=False)
-        return getattr(getattr(answer, "embeddings", None), "float_", None)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
 
     def _refused(self, error: ApiError) -> Failed:
         status = error.status_code or 0

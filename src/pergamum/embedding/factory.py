@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from pergamum.embedding import cohere, local
 from pergamum.embedding.base import Embedder
 from pergamum.embedding.cache import CachedEmbedder, VectorCache
+from pergamum.embedding.cohere_connection import BASE_URL, PROVIDER
 from pergamum.embedding.local import LocalEmbedder
 from pergamum.embedding.retry import RetryPolicy
 from pergamum.errors import UnknownModel
@@ -28,7 +29,7 @@ class Embedders:
         self,
         *,
         cohere_key: SecretStr | None = None,
-        cohere_url: str = cohere.BASE_URL,
+        cohere_url: str = BASE_URL,
         cohere_timeout_s: float = 30.0,
         cache_bytes: int = DEFAULT_CACHE_BYTES,
         retry: RetryPolicy | None = None,
@@ -44,7 +45,7 @@ class Embedders:
         """Return the models' names. Cohere's take another length as `cohere/embed-v4.0@512`."""
         if self._cohere_key is None:
             return [local.NAME]
-        return [local.NAME, *(f"{cohere.PROVIDER}/{model}" for model in cohere.MODELS)]
+        return [local.NAME, *(f"{PROVIDER}/{model}" for model in cohere.MODELS)]
 
     def get(self, name: str) -> Embedder:
         """Return the embedder of this name.
@@ -65,7 +66,7 @@ class Embedders:
         if name == local.NAME:
             return LocalEmbedder, name
         provider, _, written = name.partition("/")
-        model = cohere.CohereModel.parse(written) if provider == cohere.PROVIDER else None
+        model = cohere.CohereModel.parse(written) if provider == PROVIDER else None
         key = self._cohere_key
         if model is None or key is None:
             raise UnknownModel(name, ", ".join(self.available()))

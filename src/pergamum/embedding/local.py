@@ -14,6 +14,7 @@ looks for the tokenizer in the wrong folder and then tries to download it.
 import importlib.util
 import json
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from threading import Lock
@@ -72,12 +73,23 @@ class LocalEmbedder:
 
     def embed_documents(self, texts: Sequence[str]) -> Matrix:
         """Return one vector of length 1 a text, float32 (len(texts), 256), in order. REQUIRES: no lone surrogates."""
+        vectors = self.sums(texts)
+        for first in range(0, len(texts), TEXTS_AT_ONCE):
+            some = vectors[first : first + TEXTS_AT_ONCE]
+            some /= np.sqrt(np.square(some).sum(axis=1, keepdims=True))
+        return vectors
+
+    def sums(self, texts: Sequence[str]) -> Matrix:
+        """Return the sum of each text's token vectors, float32 (len(texts), 256), in order: a direction and a weight.
+
+        The model learnt to make tokens long that tell texts apart: `flow` has length 13, `the` 1.6.
+        """
         model = self._loaded()
-        vectors = np.empty((len(texts), DIMENSION), np.float32)
+        sums = np.empty((len(texts), DIMENSION), np.float32)
         for first in range(0, len(texts), TEXTS_AT_ONCE):
             some = texts[first : first + TEXTS_AT_ONCE]
-            vectors[first : first + len(some)] = _embed(model, some)
-        return vectors
+            sums[first : first + len(some)] = _sum(model, some)
+        return sums
 
     def embed_query(self, text: str) -> Vector:
         """Return the vector of a question, float32 (256,): the same as that of a document with this text."""
@@ -98,7 +110,9 @@ def _package_folder() -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
+@cache
 def _load(folder: Path) -> _Model:
+    """Load the model once for all who use it: embedders and rerankers."""
     try:
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         return _Model(tokenizer, _map_tensor(folder / WEIGHTS))
@@ -117,13 +131,10 @@ def _map_tensor(path: Path) -> HalfMatrix:
     return np.memmap(path, np.float16, "r", start, tuple(tensor["shape"]))
 
 
-def _embed(model: _Model, texts: Sequence[str]) -> Matrix:
+def _sum(model: _Model, texts: Sequence[str]) -> Matrix:
     encodings = model.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
     ids = [encoding.ids or [UNKNOWN_TOKEN] for encoding in encodings]
-    sums = np.concatenate([_sum_tokens(model.tokens, block) for block in _blocks(ids)])
-    lengths = np.sqrt(np.square(sums).sum(axis=1, keepdims=True))
-    unit: Matrix = sums / lengths
-    return unit
+    return np.concatenate([_sum_tokens(model.tokens, block) for block in _blocks(ids)])
 
 
 def _blocks(ids: list[list[int]]) -> Iterator[list[list[int]]]:

@@ -124,7 +124,7 @@ class Stages:
     def done(self, stage: str) -> None:
         """Note what the time since the last call was spent on."""
         now = time.perf_counter()
-        self.seconds[stage] = now - self._last
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
         self._last = now
 
 

@@ -4,45 +4,62 @@ A search takes the view in one attribute read and uses only it, without a lock. 
 publishes it in one assignment, after the commit and before the acknowledgement.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import structlog
 
 from pergamum.domain.commands import Command, Outcome
+from pergamum.domain.fields import Level
+from pergamum.domain.filter_checking import checked
+from pergamum.domain.filters import CheckedFilter, Filter
 from pergamum.domain.library import IndexSpec
 from pergamum.domain.query import Answer, Recall, wanted_share
 from pergamum.domain.vectors import Matrix, Vector
 from pergamum.engine.answering import Search, Stages, assembled, explanation, extent_of, nothing, vouched, within
+from pergamum.engine.by_filter import by_filter
 from pergamum.engine.index_status import IndexStatus, index_status
+from pergamum.engine.live_columns import ColumnsLoader, Prepared, allowed, selected
 from pergamum.engine.live_recall import LiveRecall
+from pergamum.engine.live_selection import selecting, selection
 from pergamum.engine.planner import Asked, Planner
 from pergamum.engine.recovery import open_view
-from pergamum.engine.snapshots import Saved, discard_snapshots, savable_slots, save_snapshot, snapshot_bytes
+from pergamum.engine.retrieval import Pinned, Question, Retrieval, UnreadableRows, rows_at
+from pergamum.engine.snapshots import discard_snapshots, save_snapshot, snapshot_bytes
 from pergamum.engine.state_machine import StateMachine
 from pergamum.engine.view import Built, View
-from pergamum.errors import Damaged, LibraryReadOnly, PergamumError, StorageFull
-from pergamum.index.mask import SlotMask
+from pergamum.engine.where import Where, filtered, known_slots
+from pergamum.engine.written import Written
+from pergamum.errors import KeywordsDamaged, LibraryReadOnly, PergamumError, StorageFull
+from pergamum.index.mask import Flags, SlotMask
 from pergamum.storage.base import LibraryStore, Rows, StoredChunk
+
+if TYPE_CHECKING:  # polars takes a fifth of a second to import: servers that never filter do without
+    from pergamum.engine.columns.selection import Selection
 
 SNAPSHOT_SLOTS = 16_384
 """New slots that make a new index snapshot worth its flushes: fewer are quantised again at opening in some 20 ms."""
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 
 class LiveLibrary:
     """Threads: searches and reads overlap with everything; `write` and `save_snapshot` take turns.
 
-    Constant after construction: store, observe_flush. Changed under `_writer` only: _view, _failure, _saved.
+    Constant after construction: store, observe_flush, columns. Changed under `_writer` only: _view, _failure, _saved.
     """
 
     def __init__(self, store: LibraryStore, observe_flush: Callable[[float], None]) -> None:
         self._store, self._observe_flush = store, observe_flush
         self._writer = threading.RLock()
+        self._columns = ColumnsLoader(store)
         try:
             self._view, self._saved = open_view(store)
         except BaseException:
@@ -69,13 +86,73 @@ class LiveLibrary:
         """Return a copy of the chunk's vector."""
         return np.array(self._store.vectors.matrix(stored.slot + 1)[stored.slot])
 
+    # Filters -------------------------------------------------------------------------------------------------------
+
+    def checked(self, level: Level, filter: Filter, view: View | None = None) -> CheckedFilter:
+        """Return the filter with its fields known, by the schema of `view`, the current one unless it is given.
+
+        Raises `UnknownField`, `InvalidFilter`.
+        """
+        return checked(filter, (view or self._view).state.library.metadata_schema, level)
+
+    def view_with_columns(self) -> View:
+        """Return the current view with what filters need. O(rows) when it is asked for first.
+
+        REQUIRES: the caller is in no transaction.
+        """
+        while (view := self._view).columns is None:
+            prepared = self._columns.prepared(lambda: self._view, self._saved.columns)
+            if prepared is not None:
+                self._publish_columns(prepared)
+        return view
+
+    def on_selection(self, level: Level, filter: Filter | None, work: "Callable[[Selection], T]") -> T:
+        """Return what `work` makes of what the filter holds for, of everything without one, all at one position.
+
+        Raises `UnknownField`, `InvalidFilter`. REQUIRES: `work` returns something, and may be done again.
+        """
+
+        def attempt() -> T | None:
+            self.view_with_columns()
+            with self._store.reading() as rows:
+                view = self._view
+                if view.columns is None or rows.state().position != view.state.position:
+                    return None
+                return work(selection(view, rows, level, filter))
+
+        return self._settled(attempt)
+
+    def _publish_columns(self, prepared: Prepared) -> None:
+        with self._writer:
+            view = self._view
+            if view.columns is None and prepared.columns.era == view.state.library.metadata_schema.era:
+                self._view = view.with_columns(self._columns.caught_up(prepared))
+                self._columns.forget()
+
+    def selected(self, view: View, rows: Rows, checked: CheckedFilter, level: Level) -> Flags:
+        """Return where the filter holds, by slot (live or not) or by number of document (existing or not), read-only.
+
+        REQUIRES: the view has columns, and the filter was checked by its schema. `rows` answer for ids and words: where
+        they are newer than the view, so may be what they say.
+        """
+        return selected(view, rows, checked, level)
+
+    def allowed(self, view: View, rows: Rows, checked: CheckedFilter) -> SlotMask:
+        """Return the live slots of the view whose chunk passes the filter, none beyond it. REQUIRES as `selected`."""
+        return allowed(view, rows, checked)
+
     # Search --------------------------------------------------------------------------------------------------------
 
-    def predicted_seconds(self, queries: int, k: int, recall: Recall | None = None) -> float:
-        """Return what answering that many queries should cost now, on one core."""
+    def predicted_seconds(
+        self, queries: int, k: int, recall: Recall | None = None, where: Where | None = None
+    ) -> float:
+        """Return what answering that many queries should cost now, on one core; inf where the filter is a new one."""
         view = self._view
+        searched = view.live if where is None else known_slots(view, where)
+        if searched is None:
+            return math.inf
         asked = Asked(k, wanted_share(recall, view.state.library.recall), queries)
-        return self._planner_of(view).plan(asked, extent_of(view, view.live)).seconds
+        return self._planner_of(view).plan(asked, extent_of(view, searched)).seconds
 
     def search(
         self,
@@ -84,31 +161,73 @@ class LiveLibrary:
         recall: Recall | None = None,
         allowed: SlotMask | None = None,
         *,
+        where: Where | None = None,
         explain: bool = False,
     ) -> list[Answer]:
-        """Return for each query its nearest chunks, all at one position, those in `allowed` slots if it is given.
+        """Return for each query its nearest chunks, all at one position: those in `allowed` slots, or where that holds.
 
-        `recall` None means that of the library's settings. REQUIRES: queries float32 (m, dimension) that have passed
-        the library's check. The rows of the hits are read after the view was taken: when one has changed since, the
-        search is made again on the current view, and a third time between two commits of the writer, where that cannot
-        happen.
+        `recall` None means that of the library's settings. Raises `UnknownField`, `InvalidFilter` when the schema has
+        changed since the filter was checked. REQUIRES: queries float32 (m, dimension) that have passed the library's
+        check; not both a mask and a filter.
         """
         asked = Asked(k, wanted_share(recall, self._view.state.library.recall), len(queries))
         search = Search(queries, asked, allowed, explain)
-        for _ in range(2):
-            answers = self._answers(self._view, search)
-            if answers is not None:
-                return answers
-        with self._writer:
-            answers = self._answers(self._view, search)
-        if answers is None:
-            raise LibraryReadOnly(self.failure or "its rows are newer than its index")
-        return answers
+        if where is None:
+            return self._settled(lambda: self._answers(self._view, search, Stages.begin()))
+        return self._settled(
+            lambda: self._pinned(where, lambda pinned, stages: self._answers(pinned.view, search, stages, pinned))
+        )
 
-    def _answers(self, view: View, search: Search) -> list[Answer] | None:
-        """Answer from `view`, or return None when a row of a hit has changed since."""
+    def retrieve(self, question: Question) -> Answer:
+        """Return the answer to a question that asks for more than the nearest, all of it at one position.
+
+        Raises `UnknownField`, `InvalidFilter` as `search` does, and what is wrong with examples to search by.
+        """
+        return self._settled(
+            lambda: self._pinned(question.where, lambda pinned, stages: Retrieval(pinned, question, stages).answer())
+        )
+
+    def _settled(self, attempt: Callable[[], T | None]) -> T:
+        """Return what an attempt comes to; None is what one comes to that has met rows newer than its view.
+
+        Then it is made again on the current view, and a third time between two commits of the writer, where that cannot
+        happen.
+        """
+        for _ in range(2):
+            made = self._tried(attempt)
+            if made is not None:
+                return made
+        with self._writer:
+            made = self._tried(attempt)
+        if made is None:
+            raise LibraryReadOnly(self.failure or "its rows are newer than its index")
+        return made
+
+    def _tried(self, attempt: Callable[[], T | None]) -> T | None:
+        try:
+            return attempt()
+        except UnreadableRows as error:
+            self._leave_out_damaged(error.slots)
+            return None
+
+    def _pinned(self, where: Where | None, work: Callable[[Pinned, Stages], T | None]) -> T | None:
+        """Return what `work` makes of a view and of rows at its position, None when there was a write between."""
         stages = Stages.begin()
-        planner, searched = self._planner_of(view), within(view, search.allowed)
+        if where is not None:
+            self.view_with_columns()
+        with self._store.reading() as rows:
+            view = self._view  # taken after the rows, or nearly every search would meet rows newer than its view
+            newer = rows.state().position != view.state.position
+            if newer or (where is not None and view.columns is None):
+                return None
+            searched, filtering = (view.live, None) if where is None else filtered(view, rows, where)
+            stages.done("view" if where is None else "filter")
+            return work(Pinned(view, rows, self._planner_of(view), searched, filtering), stages)
+
+    def _answers(self, view: View, search: Search, stages: Stages, pinned: Pinned | None = None) -> list[Answer] | None:
+        """Answer from `view`, or return None when a row of a hit has changed since. Raises `UnreadableRows`."""
+        planner = self._planner_of(view)
+        searched = within(view, search.allowed) if pinned is None else pinned.searched
         extent = extent_of(view, searched)
         chosen = planner.plan(search.asked, extent)
         stages.done("plan")
@@ -119,11 +238,7 @@ class LiveLibrary:
         found = vouched(view, search, searched, chosen, first)
         stages.done("index")
         slots = set(found.neighbours.slots.ravel().tolist()) - {-1}
-        try:
-            rows = self._rows_at(slots)
-        except Damaged:
-            self._leave_out_damaged(slots)
-            return None
+        rows = self._rows_at(slots) if pinned is None else rows_at(pinned.rows, list(slots))
         position = view.state.position
         if len(rows) < len(slots) or any(row.changed > position for row in rows.values()):
             return None
@@ -131,6 +246,8 @@ class LiveLibrary:
         if self.live_recall.picks(len(search.queries)):
             self.live_recall.take(view, search, searched, found)
         told = explanation(planner, search, extent, found, stages) if search.explain else None
+        if told is not None and pinned is not None:
+            told = replace(told, filter=pinned.filtering)
         return assembled(view, found, rows, told)
 
     def _planner_of(self, view: View) -> Planner:
@@ -147,7 +264,7 @@ class LiveLibrary:
         if not slots:
             return {}
         with self._store.reading() as rows:
-            return rows.chunks_at(list(slots))
+            return rows_at(rows, list(slots))
 
     def _leave_out_damaged(self, slots: set[int]) -> None:
         """Publish a view without those of `slots` whose rows cannot be read."""
@@ -159,7 +276,7 @@ class LiveLibrary:
     def _readable(self, slot: int) -> bool:
         try:
             self._rows_at({slot})
-        except Damaged:
+        except UnreadableRows:
             return False
         return True
 
@@ -171,27 +288,41 @@ class LiveLibrary:
         Raises `StorageFull` (nothing of the group is kept), `LibraryReadOnly`, or `OutcomeUnknown`, after which the
         library takes no writes until it is opened again.
         """
+        if any(map(by_filter, commands)):
+            assert len(commands) == 1, "a command by filter is about what the view shows"
+            self.view_with_columns()  # nobody's write waits while they are made
         with self._writer:
             if self.failure is not None:
                 raise LibraryReadOnly(self.failure)
             try:
-                return self._write(commands)
+                return self._write_once_more(commands)
             except StorageFull:
                 raise
             except BaseException as error:  # an error nobody foresaw, too, leaves only the rows to be trusted
                 self._failure = str(error)
                 raise
 
+    def _write_once_more(self, commands: Sequence[Command]) -> list[Outcome]:
+        """Write; when the keyword index is what cannot be written, write again: the store leaves it alone now."""
+        try:
+            return self._write(commands)
+        except KeywordsDamaged as error:
+            log.error("the keyword index is damaged", library=str(self._view.state.library.id), reason=str(error))
+            return self._write(commands)
+
     def _write(self, commands: Sequence[Command]) -> list[Outcome]:
-        before = self._view
+        before = self.view_with_columns() if any(map(by_filter, commands)) else self._view
         with self._store.writing() as work:
-            machine = StateMachine(work, before.state, before.vector)
+            written = None if before.columns is None else Written()
+            machine = StateMachine(work, before.state, before.vector, written, selecting(before, work.rows))
             outcomes = [machine.apply(command) for command in commands]
             started = time.perf_counter()
             added = machine.added()
             if added is not None:
                 work.store_vectors(machine.first_slot, added)
             after = before.following(machine.state, added, machine.dead, self._store.vectors)
+            if before.columns is not None and written is not None:
+                after = after.with_columns(before.columns.following(written, machine.state, work.rows))
             work.rows.save_state(machine.state)
             work.commit()
             self._view = after
@@ -210,6 +341,9 @@ class LiveLibrary:
         with self._writer:
             if self.failure is None:
                 self._store.checkpoint()
+            columns = self._view.columns
+            if columns is not None and columns.untidy:
+                self._view = self._view.with_columns(columns.tidied())
 
     def publish_index(self, asked: IndexSpec, built: Built) -> bool:
         """Let searches use another index from now on, unless another one is `asked` for by now; say whether.
@@ -227,8 +361,7 @@ class LiveLibrary:
         view, saved = self._view, self._saved
         if view.index is None or view.damaged or self._store.index_folder is None:
             return False
-        new = savable_slots(view.index) - saved.slots
-        return saved.lacks(view) or new >= max(SNAPSHOT_SLOTS, view.index.count // 4)
+        return saved.lacks(view) or saved.unsaved(view) >= max(SNAPSHOT_SLOTS, view.index.count // 4)
 
     def save_snapshot(self) -> None:
         """Save the index so that opening is quick. Searches and, but for the last step, writes go on meanwhile.
@@ -238,7 +371,7 @@ class LiveLibrary:
         view, folder = self._view, self._store.index_folder
         if view.index is None or folder is None or view.damaged:  # opening would not check what a snapshot covers
             return
-        snapshot = save_snapshot(view, folder)
+        snapshot, saved = save_snapshot(view, folder, self._saved)
         with self._writer:
             if self.failure is not None:
                 return
@@ -246,20 +379,15 @@ class LiveLibrary:
             with self._store.writing() as work:
                 work.rows.name_snapshot(snapshot)
                 work.commit()
-            self._saved = Saved.of(view)
+            self._saved = saved
             discard_snapshots(folder, keep=snapshot)
 
     def close(self) -> None:
         """Save what makes the next opening quick, then release everything. REQUIRES: nobody uses the library."""
         try:
-            if self.failure is None and self._unsaved() >= SNAPSHOT_SLOTS:
+            if self.failure is None and self._saved.unsaved(self._view) >= SNAPSHOT_SLOTS:
                 self.save_snapshot()
         except (PergamumError, OSError) as error:
             log.warning("no index snapshot", library=str(self._view.state.library.id), reason=str(error))
         finally:
             self._store.close()
-
-    def _unsaved(self) -> int:
-        """Return the slots that a new snapshot would save from being read again."""
-        index = self._view.index
-        return 0 if index is None else savable_slots(index) - self._saved.slots

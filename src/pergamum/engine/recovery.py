@@ -43,7 +43,7 @@ def open_view(store: LibraryStore) -> tuple[View, Saved]:
         log.error("damaged vectors left out", library=str(state.library.id), chunks=len(damaged))
     index = LayeredIndex(_caught_up(_codes(loaded, state), vectors, state.next_slot), loaded.built)
     view = View(state, SlotMask().without(dead), index, vectors, made=loaded.made, curve=loaded.curve)
-    return view.without(damaged), replace(Saved.of(view), slots=loaded.slots)
+    return view.without(damaged), replace(Saved.of(view, loaded.columns), slots=loaded.slots)
 
 
 def _codes(loaded: Loaded, state: LibraryState) -> BruteForceIndex:

@@ -1,7 +1,8 @@
 """Index snapshots: written beside the rows, counted only once a row names them (docs/formats/data-folder.md).
 
 A snapshot is a folder with the files of the built index, those of the scan where it begins at slot 0, the recall curve,
-and a manifest that names the size and checksum of each. The manifest's own checksum is in library.db.
+the columns that filters needed, and a manifest that names the size and checksum of each. The manifest's own checksum is
+in library.db.
 """
 
 import json
@@ -19,6 +20,7 @@ from pergamum.domain.library import IndexKind, IndexSpec
 from pergamum.domain.recall import RecallCurve
 from pergamum.engine.curve_file import NAME as CURVE
 from pergamum.engine.curve_file import encode_curve, load_curve
+from pergamum.engine.saved_columns import NAMES, SavedColumns, keep_columns
 from pergamum.engine.view import Made, View
 from pergamum.errors import Damaged, PergamumError
 from pergamum.index import factory
@@ -40,18 +42,36 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Saved:
-    """What of a view lies in the snapshot that counts: the slots it covers, the built index, the curve."""
+    """What of a view lies in the snapshot that counts: the slots it covers, the built index, the curve, the columns.
+
+    `tried` is the era and the slots of the columns that were to be saved, whether they could be or not.
+    """
 
     slots: int = 0
     built: BuiltIndex | None = None
     curve: RecallCurve | None = None
+    columns: SavedColumns | None = None
+    tried: tuple[int, int] = (0, 0)
 
     @classmethod
-    def of(cls, view: View) -> "Saved":
-        """Return what a snapshot of the view would hold."""
+    def of(cls, view: View, columns: SavedColumns | None = None) -> "Saved":
+        """Return what a snapshot of the view would hold, beside these columns, which may be none of the view's."""
+        if view.columns is not None:
+            tried = view.columns.era, view.columns.chunks.count
+        else:
+            tried = (0, 0) if columns is None else (columns.era, columns.slots)
         if view.index is None:
-            return cls()
-        return cls(savable_slots(view.index), view.index.built, view.curve)
+            return cls(columns=columns, tried=tried)
+        return cls(savable_slots(view.index), view.index.built, view.curve, columns, tried)
+
+    def unsaved(self, view: View) -> int:
+        """Return the slots that a new snapshot would save from being read again, for the index or for filters."""
+        if view.index is None:
+            return 0
+        era, tried = self.tried
+        columns = view.columns
+        rows = 0 if columns is None else columns.chunks.count - (tried if columns.era == era else 0)
+        return max(rows, savable_slots(view.index) - self.slots)
 
     def lacks(self, view: View) -> bool:
         """Whether the view has a built index or a curve, or lacks one, that the snapshot does not have."""
@@ -60,13 +80,17 @@ class Saved:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loaded:
-    """What could be read of a snapshot. `slots`: how many of the vectors need no check against their rows."""
+    """What could be read of a snapshot. `slots`: how many of the vectors need no check against their rows.
+
+    `columns` are those it holds; their files are looked at when filters need them.
+    """
 
     codes: BruteForceIndex | None = None
     built: BuiltIndex | None = None
     made: Made | None = None
     curve: RecallCurve | None = None
     slots: int = 0
+    columns: SavedColumns | None = None
 
 
 def savable_slots(index: LayeredIndex) -> int:
@@ -74,10 +98,11 @@ def savable_slots(index: LayeredIndex) -> int:
     return index.count if index.tail.first == 0 else index.built_count
 
 
-def save_snapshot(view: View, index_folder: Path) -> IndexSnapshot:
+def save_snapshot(view: View, index_folder: Path, saved: Saved) -> tuple[IndexSnapshot, Saved]:
     """Write the view's index durably into a folder of its own; it does not count until a row names it.
 
-    REQUIRES: the view has an index. Raises `StorageFull` and leaves nothing that counts.
+    Where the view has no columns, those of the snapshot before, `saved`, come along. REQUIRES: the view has an index.
+    Raises `StorageFull` and leaves nothing that counts.
     """
     assert view.index is not None, "only a library with vectors has an index to save"
     folder = _unused(index_folder, view.state.position)
@@ -85,9 +110,12 @@ def save_snapshot(view: View, index_folder: Path) -> IndexSnapshot:
     view.index.save(folder)
     if view.curve is not None:
         write_file(folder / CURVE, encode_curve(view.curve))
-    manifest = json.dumps(_manifest(view, folder)).encode()
+    columns = keep_columns(view, folder, saved.columns)
+    told = _manifest(view, folder) | ({} if columns is None else {"columns": columns})
+    manifest = json.dumps(told).encode()
     write_file(folder / MANIFEST, manifest)  # makes every name in the folder durable
-    return IndexSnapshot(folder.name, view.state.position, savable_slots(view.index), crc32(manifest))
+    snapshot = IndexSnapshot(folder.name, view.state.position, savable_slots(view.index), crc32(manifest))
+    return snapshot, Saved.of(view, SavedColumns.of(folder, told))
 
 
 def load_snapshot(snapshot: IndexSnapshot | None, index_folder: Path | None) -> Loaded:
@@ -108,6 +136,7 @@ def load_snapshot(snapshot: IndexSnapshot | None, index_folder: Path | None) -> 
         made=None if built is None else _made(manifest),
         curve=None if built is None else curve,
         slots=snapshot.slots if covered else 0,
+        columns=_sound(folder, lambda: SavedColumns.of(folder, manifest)),
     )
 
 
@@ -164,7 +193,7 @@ def _unused(index_folder: Path, position: int) -> Path:
     return next(folder for name in names if not (folder := index_folder / name).exists())
 
 
-def _manifest(view: View, folder: Path) -> dict[str, object]:
+def _manifest(view: View, folder: Path) -> dict[str, Any]:
     assert view.index is not None, "the caller has checked"
     return {
         "format": FORMAT,
@@ -215,7 +244,7 @@ def _codes(folder: Path, manifest: dict[str, Any], snapshot: IndexSnapshot) -> B
 
 
 def _built(folder: Path, manifest: dict[str, Any], snapshot: IndexSnapshot) -> BuiltIndex | None:
-    _check(folder, manifest, lambda name: name not in {CODES, CURVE})
+    _check(folder, manifest, lambda name: name not in {CODES, CURVE, *NAMES})
     built = load_built(folder, manifest)
     if built is not None and not built.count == manifest["built"] <= snapshot.slots:
         raise Damaged(str(folder), f"covers {built.count} slots instead of {manifest['built']}")

@@ -8,7 +8,7 @@ gathered here; `live_library.py` makes it durable and publishes it.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import assert_never
+from typing import TypeVar, assert_never
 from zlib import crc32
 
 import numpy as np
@@ -18,6 +18,7 @@ from pergamum.domain.commands import (
     Command,
     DeleteChunk,
     DeleteDocument,
+    DeleteWhere,
     NewDocument,
     Outcome,
     PatchChunk,
@@ -25,37 +26,61 @@ from pergamum.domain.commands import (
     PutChunks,
     PutDocuments,
     UpdateLibrary,
+    UpdateSchema,
+    UpdateWhere,
     WriteMode,
 )
 from pergamum.domain.document import Document
+from pergamum.domain.fields import Level
 from pergamum.domain.json import merge_object
+from pergamum.domain.library import Library
+from pergamum.domain.schema import MetadataSchema
+from pergamum.domain.schema_changes import changed
 from pergamum.domain.vectors import Matrix, Vector
+from pergamum.engine.by_filter import Select, applied_where, nothing_selected
 from pergamum.engine.history import extended_history
+from pergamum.engine.id_checks import (
+    refuse_existing_chunks,
+    refuse_existing_documents,
+    refuse_owned_elsewhere,
+    refuse_without_document,
+)
+from pergamum.engine.metadata_checks import accepted_at, accepted_chunks, accepted_documents, misfits
+from pergamum.engine.written import Written
 from pergamum.errors import (
-    ChunkExists,
     ChunkNotFound,
-    ChunkOwnedElsewhere,
     Conflict,
     Damaged,
     DimensionMismatch,
-    DocumentExists,
     DocumentNotFound,
     Invalid,
     NotFound,
 )
 from pergamum.storage.base import LibraryState, StoredChunk, UnitOfWork
 
+Item = TypeVar("Item")
+
 
 class StateMachine:
     """The commands of one group, applied in order.
 
     `state` is where the library stands after them; `vectors` are new, in the slots from `first_slot` on; `dead` are
-    the slots that lost their chunk. REQUIRES: one thread; `vector_at` reads a slot below `first_slot`.
+    the slots that lost their chunk; `written` hears of the rows that changed, if somebody wants to know. `select`
+    says what a command by filter is about. REQUIRES: one thread; `vector_at` reads a slot below `first_slot`.
     """
 
-    def __init__(self, work: UnitOfWork, state: LibraryState, vector_at: Callable[[int], Vector]) -> None:
-        self._work, self._rows, self._vector_at = work, work.rows, vector_at
+    def __init__(
+        self,
+        work: UnitOfWork,
+        state: LibraryState,
+        vector_at: Callable[[int], Vector],
+        written: Written | None = None,
+        select: Select = nothing_selected,
+    ) -> None:
+        self._work, self.rows, self._vector_at, self._written = work, work.rows, vector_at, written
+        self.selected = select
         self.state = state
+        self.rows.use_schema(state.library.metadata_schema)
         self.first_slot = state.next_slot
         self.vectors: list[Vector] = []
         self.dead: list[int] = []
@@ -63,13 +88,17 @@ class StateMachine:
     def apply(self, command: Command) -> Outcome:
         """Apply one command; a refused one takes a position too, and nothing else."""
         before, vectors, dead = self.state, len(self.vectors), len(self.dead)
+        written = None if self._written is None else self._written.mark()
         position = before.position + 1
         try:
             with self._work.savepoint():
                 outcome = self._outcome(position, command)
         except (Invalid, NotFound, Conflict, Damaged) as refusal:
             self.state = before
+            self.rows.use_schema(before.library.metadata_schema)
             del self.vectors[vectors:], self.dead[dead:]
+            if self._written is not None and written is not None:
+                self._written.undo(written)
             outcome = Outcome(position, refusal)
         self.state = replace(
             self.state,
@@ -87,6 +116,8 @@ class StateMachine:
         match command:
             case UpdateLibrary():
                 return self._update_library(position, command)
+            case UpdateSchema():
+                return self._update_schema(position, command)
             case PutDocuments():
                 return self._put_documents(position, command)
             case PatchDocument():
@@ -99,6 +130,8 @@ class StateMachine:
                 return self._patch_chunk(position, command)
             case DeleteChunk():
                 return self._delete_chunk(position, command)
+            case DeleteWhere() | UpdateWhere():
+                return applied_where(self, position, command)
             case _:
                 assert_never(command)
 
@@ -109,21 +142,31 @@ class StateMachine:
         self.state = replace(self.state, library=library)
         return Outcome(position, library=library)
 
+    def _update_schema(self, position: int, command: UpdateSchema) -> Outcome:
+        library = self.state.library
+        before, after = library.metadata_schema, changed(library.metadata_schema, command.changes)
+        misfits(self.rows, before, after, command.changes).refuse()
+        library = replace(library.with_schema(after), version=library.version + 1, updated_at=command.at)
+        self._use(library)
+        return Outcome(position, library=library)
+
     # Documents -----------------------------------------------------------------------------------------------------
 
     def _put_documents(self, position: int, command: PutDocuments) -> Outcome:
-        older = self._rows.documents_by_id([new.document.id for new in command.documents])
+        older = self.rows.documents_by_id([new.document.id for new in command.documents])
         if command.mode is WriteMode.CREATE:
-            _refuse_existing_documents(command.documents, older)
+            refuse_existing_documents(command.documents, older)
         chunks = [chunk for new in command.documents for chunk in new.chunks]
-        previous = self._rows.chunks_by_id([chunk.id for chunk in chunks])
+        previous = self.rows.chunks_by_id([chunk.id for chunk in chunks])
         for place, new in enumerate(command.documents):
-            _refuse_owned_elsewhere(new.chunks, previous, document=place)
+            refuse_owned_elsewhere(new.chunks, previous, document=place)
+        news = self.accepted(accepted_documents(self.schema, command.documents))
+        chunks = [chunk for new in news for chunk in new.chunks]
         kept = {chunk.id for chunk in chunks}
         for document_id in older:
-            self._remove_chunks([old for old in self._chunks_of(document_id) if old.chunk.id not in kept])
-        documents = tuple(_numbered(new, older.get(new.document.id)) for new in command.documents)
-        self._rows.put_documents(documents)
+            self.remove_chunks([old for old in self._chunks_of(document_id) if old.chunk.id not in kept])
+        documents = tuple(_numbered(new, older.get(new.document.id)) for new in news)
+        self.store_documents(documents)
         self._count(documents=len(documents) - len(older))
         indexes = [index for new in command.documents for index in range(len(new.chunks))]
         written = self._write_chunks(position, command.at, chunks, indexes, previous)
@@ -131,48 +174,53 @@ class StateMachine:
 
     def _patch_document(self, position: int, command: PatchDocument) -> Outcome:
         document = self._document(command.document_id).changed(command.changes, command.at)
+        if "metadata" in command.changes:
+            checked = accepted_at(self.schema, Level.DOCUMENT, document.metadata, document_id=document.id)
+            document = replace(document, metadata=self.accepted(checked))
         if command.chunks is None:
-            self._rows.put_documents([document])
+            self.store_documents([document])
             return Outcome(position, documents=(document,))
-        _refuse_owned_elsewhere(command.chunks, self._rows.chunks_by_id([chunk.id for chunk in command.chunks]))
-        self._remove_chunks(self._chunks_of(document.id))
-        count = len(command.chunks)
+        refuse_owned_elsewhere(command.chunks, self.rows.chunks_by_id([chunk.id for chunk in command.chunks]))
+        chunks = self.accepted(accepted_chunks(self.schema, command.chunks, document_id=document.id))
+        self.remove_chunks(self._chunks_of(document.id))
+        count = len(chunks)
         document = replace(document, chunks=count, next_chunk_index=count)
-        self._rows.put_documents([document])
-        written = self._write_chunks(position, command.at, command.chunks, range(count), {})
+        self.store_documents([document])
+        written = self._write_chunks(position, command.at, chunks, range(count), {})
         return Outcome(position, documents=(document,), chunks=written)
 
     def _delete_document(self, position: int, command: DeleteDocument) -> Outcome:
-        document = self._document(command.document_id)
-        self._remove_chunks(self._chunks_of(document.id))
-        self._rows.remove_document(document.id)
-        self._count(documents=-1)
+        self.remove_document(self._document(command.document_id).id)
         return Outcome(position)
 
     # Chunks --------------------------------------------------------------------------------------------------------
 
     def _put_chunks(self, position: int, command: PutChunks) -> Outcome:
-        documents = self._rows.documents_by_id(list({chunk.document_id for chunk in command.chunks}))
-        previous = self._rows.chunks_by_id([chunk.id for chunk in command.chunks])
-        _refuse_without_document(command.chunks, documents)
+        documents = self.rows.documents_by_id(list({chunk.document_id for chunk in command.chunks}))
+        previous = self.rows.chunks_by_id([chunk.id for chunk in command.chunks])
+        refuse_without_document(command.chunks, documents)
         if command.mode is WriteMode.CREATE:
-            _refuse_existing_chunks(command.chunks, previous)
-        _refuse_owned_elsewhere(command.chunks, previous)
+            refuse_existing_chunks(command.chunks, previous)
+        refuse_owned_elsewhere(command.chunks, previous)
+        chunks = self.accepted(accepted_chunks(self.schema, command.chunks))
         indexes = []
-        for chunk in command.chunks:
+        for chunk in chunks:
             document, old = documents[chunk.document_id], previous.get(chunk.id)
             indexes.append(document.next_chunk_index if old is None else old.chunk.chunk_index)
             if old is None:
                 documents[document.id] = _one_more(document)
         touched = tuple(document.touched(command.at) for document in documents.values())
-        self._rows.put_documents(touched)
-        written = self._write_chunks(position, command.at, command.chunks, indexes, previous)
+        self.store_documents(touched)
+        written = self._write_chunks(position, command.at, chunks, indexes, previous)
         return Outcome(position, documents=touched, chunks=written, replaced=len(previous))
 
     def _patch_chunk(self, position: int, command: PatchChunk) -> Outcome:
         stored = self._chunk(command.chunk_id)
         chunk, changes = stored.chunk, command.changes
-        metadata = merge_object(chunk.metadata, changes["metadata"]) if "metadata" in changes else chunk.metadata
+        metadata = chunk.metadata
+        if "metadata" in changes:
+            merged = merge_object(metadata, changes["metadata"])
+            metadata = self.accepted(accepted_at(self.schema, Level.CHUNK, merged, chunk_id=chunk.id))
         new = NewChunk(
             id=chunk.id,
             document_id=chunk.document_id,
@@ -182,15 +230,15 @@ class StateMachine:
             metadata=metadata,
         )
         document = self._document(chunk.document_id).touched(command.at)
-        self._rows.put_documents([document])
+        self.store_documents([document])
         written = self._write_chunks(position, command.at, [new], [chunk.chunk_index], {chunk.id: stored})
         return Outcome(position, documents=(document,), chunks=written, replaced=1)
 
     def _delete_chunk(self, position: int, command: DeleteChunk) -> Outcome:
         stored = self._chunk(command.chunk_id)
         document = self._document(stored.chunk.document_id).touched(command.at, chunks=-1)
-        self._remove_chunks([stored])
-        self._rows.put_documents([document])
+        self.remove_chunks([stored])
+        self.store_documents([document])
         return Outcome(position, documents=(document,))
 
     # Shared --------------------------------------------------------------------------------------------------------
@@ -211,9 +259,25 @@ class StateMachine:
             slot, crc = self._slot_for(new.embedding, old)
             chunk = _next_version(new, index, None if old is None else old.chunk, at)
             stored.append(StoredChunk(chunk, slot, crc, position))
-        self._rows.put_chunks(stored)
+        self.store_chunks(stored)
         self._count(chunks=len(stored) - len(previous))
         return tuple(row.chunk for row in stored)
+
+    @property
+    def schema(self) -> MetadataSchema:
+        """The metadata schema as it is now."""
+        return self.state.library.metadata_schema
+
+    def accepted(self, checked: tuple[Item, MetadataSchema]) -> Item:
+        """Return what was checked, and use the schema after it."""
+        item, schema = checked
+        if schema is not self.schema:
+            self._use(self.state.library.with_schema(schema))
+        return item
+
+    def _use(self, library: Library) -> None:
+        self.state = replace(self.state, library=library)
+        self.rows.use_schema(library.metadata_schema)
 
     def _fix_dimension(self, new: NewChunk) -> None:
         """Let the first vector fix the library's dimension. Another length may come from a write that raced with it."""
@@ -236,8 +300,29 @@ class StateMachine:
     def _vector(self, slot: int) -> Vector:
         return self.vectors[slot - self.first_slot] if slot >= self.first_slot else self._vector_at(slot)
 
-    def _remove_chunks(self, rows: Sequence[StoredChunk]) -> None:
-        self._rows.remove_chunks(rows)
+    def store_documents(self, documents: Sequence[Document]) -> None:
+        """Store documents, in place of those with their ids."""
+        self.rows.put_documents(documents)
+        if self._written is not None:
+            self._written.note(self.state.library.metadata_schema, documents=documents)
+
+    def store_chunks(self, chunks: Sequence[StoredChunk]) -> None:
+        """Store chunks, in place of those with their ids."""
+        self.rows.put_chunks(chunks)
+        if self._written is not None:
+            self._written.note(self.state.library.metadata_schema, chunks=chunks)
+
+    def remove_document(self, document_id: str) -> None:
+        """Remove the document and its chunks."""
+        self.remove_chunks(self._chunks_of(document_id))
+        if self._written is not None:
+            self._written.removed.extend(self.rows.document_numbers([document_id]).values())
+        self.rows.remove_document(document_id)
+        self._count(documents=-1)
+
+    def remove_chunks(self, rows: Sequence[StoredChunk]) -> None:
+        """Remove the chunks; their slots are dead."""
+        self.rows.remove_chunks(rows)
         self.dead.extend(row.slot for row in rows)
         self._count(chunks=-len(rows))
 
@@ -246,19 +331,19 @@ class StateMachine:
         self.state = replace(state, documents=state.documents + documents, chunks=state.chunks + chunks)
 
     def _document(self, document_id: str) -> Document:
-        document = self._rows.document(document_id)
+        document = self.rows.document(document_id)
         if document is None:
             raise DocumentNotFound(document_id)
         return document
 
     def _chunk(self, chunk_id: str) -> StoredChunk:
-        stored = self._rows.chunk(chunk_id)
+        stored = self.rows.chunk(chunk_id)
         if stored is None:
             raise ChunkNotFound(chunk_id)
         return stored
 
     def _chunks_of(self, document_id: str) -> list[StoredChunk]:
-        return self._rows.chunks_of(document_id, None, None)
+        return self.rows.chunks_of(document_id, None, None)
 
 
 def _numbered(new: NewDocument, older: Document | None) -> Document:
@@ -282,32 +367,3 @@ def _next_version(new: NewChunk, index: int, old: Chunk | None, at: datetime) ->
         created_at=at if old is None else old.created_at,
         updated_at=at,
     )
-
-
-def _refuse_existing_documents(documents: Sequence[NewDocument], older: Mapping[str, Document]) -> None:
-    for place, new in enumerate(documents):
-        if new.document.id in older:
-            raise DocumentExists(new.document.id).located(document=place)
-
-
-def _refuse_existing_chunks(chunks: Sequence[NewChunk], previous: Mapping[str, StoredChunk]) -> None:
-    for place, chunk in enumerate(chunks):
-        if chunk.id in previous:
-            raise ChunkExists(chunk.id).located(chunk=place)
-
-
-def _refuse_owned_elsewhere(
-    chunks: Sequence[NewChunk], previous: Mapping[str, StoredChunk], document: int | None = None
-) -> None:
-    for place, chunk in enumerate(chunks):
-        old = previous.get(chunk.id)
-        if old is None or old.chunk.document_id == chunk.document_id:
-            continue
-        where = {"chunk": place} if document is None else {"document": document, "chunk": place}
-        raise ChunkOwnedElsewhere(chunk.id, old.chunk.document_id).located(**where)
-
-
-def _refuse_without_document(chunks: Sequence[NewChunk], documents: Mapping[str, Document]) -> None:
-    for place, chunk in enumerate(chunks):
-        if chunk.document_id not in documents:
-            raise DocumentNotFound(chunk.document_id).located(chunk=place)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from pergamum.domain.vectors import Matrix, Vector
 from pergamum.index.layered import LayeredIndex
 from pergamum.index.mask import SlotMask
 from pergamum.storage.base import LibraryState, VectorStore
+
+if TYPE_CHECKING:  # polars takes a fifth of a second to import: servers that never filter do without
+    from pergamum.engine.columns.columns import Columns
 
 EXACT = IndexSpec(IndexKind.BRUTE_FORCE)
 """What is in force where nothing has been built."""
@@ -40,7 +43,7 @@ class View:
 
     `index` and `vectors` cover the slots [0, state.next_slot) and are None until the dimension is known; `live` says
     which slots hold a chunk that is fit to be found; `damaged` counts those that do but are not fit. `made` is None
-    where the index is a scan alone, `curve` where nothing has been measured.
+    where the index is a scan alone, `curve` where nothing has been measured, `columns` until a filter needed them.
     """
 
     state: LibraryState
@@ -50,6 +53,7 @@ class View:
     damaged: int = 0
     made: Made | None = None
     curve: RecallCurve | None = None
+    columns: "Columns | None" = None
 
     @property
     def active(self) -> IndexSpec:
@@ -80,6 +84,10 @@ class View:
     def without(self, damaged: Sequence[int]) -> Self:
         """Return the view with chunks left out whose stored bytes are damaged."""
         return replace(self, live=self.live.without(damaged), damaged=self.damaged + len(damaged))
+
+    def with_columns(self, columns: "Columns | None") -> Self:
+        """Return the view with these columns, or with none. REQUIRES: they are of the view's position."""
+        return replace(self, columns=columns)
 
     def with_index(self, built: Built) -> Self:
         """Return the view answered by an index that was made of an earlier view. O(slots that are new since).

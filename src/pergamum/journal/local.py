@@ -1,7 +1,8 @@
 """The journal of one node: gives commands their order and lets those that wait share a flush.
 
-A group is what arrived during the last flush; there is no waiting window. SQLite's own log is the durable one, so
-nothing is written twice.
+A group is what arrived during the last flush; there is no waiting window. A command by filter is a group of its own: it
+is about what the view shows, and that is published after each group. SQLite's own log is the durable one, so nothing is
+written twice.
 """
 
 import copy
@@ -14,7 +15,8 @@ from uuid import UUID
 
 import structlog
 
-from pergamum.domain.commands import Command, DeleteChunk, DeleteDocument, Outcome
+from pergamum.domain.commands import Command, DeleteChunk, DeleteDocument, DeleteWhere, Outcome
+from pergamum.engine.by_filter import by_filter
 from pergamum.engine.catalog import Catalog
 from pergamum.engine.live_library import LiveLibrary
 from pergamum.errors import Overloaded, ShuttingDown, StorageFull
@@ -35,6 +37,11 @@ class Limits:
 class _Ticket:
     command: Command
     settled: Future[Outcome] = field(default_factory=Future)
+
+    @property
+    def alone(self) -> bool:
+        """Whether the command must be the only one of its group."""
+        return by_filter(self.command)
 
 
 class LocalJournal:
@@ -93,7 +100,7 @@ class LocalJournal:
     def _next_group(self, library_id: UUID) -> list[_Ticket]:
         with self._lock:
             queue = self._queues[library_id]
-            group = [queue.popleft() for _ in range(min(len(queue), self._limits.group))]
+            group = _first_group(queue, self._limits.group)
             self._waiting -= len(group)
             if not group:
                 del self._queues[library_id]
@@ -128,7 +135,7 @@ class LocalJournal:
 
     def _write_on_full_disk(self, library: LiveLibrary, ticket: _Ticket, error: StorageFull) -> None:
         """Give a deletion the reserve that is kept for it; everything else has to wait for space."""
-        if not isinstance(ticket.command, DeleteDocument | DeleteChunk):
+        if not isinstance(ticket.command, DeleteDocument | DeleteChunk | DeleteWhere):
             raise error
         with self._catalog.reserve_released():
             ticket.settled.set_result(library.write([ticket.command])[0])
@@ -137,6 +144,16 @@ class LocalJournal:
         """Do what a write leaves to be done, after its acknowledgement: nobody's request waits for it."""
         library.checkpoint()
         self._upkeep(library)
+
+
+def _first_group(queue: deque[_Ticket], most: int) -> list[_Ticket]:
+    """Take the commands off the queue that are settled together next, at most so many."""
+    group: list[_Ticket] = []
+    while queue and len(group) < most and not (group and queue[0].alone):
+        group.append(queue.popleft())
+        if group[-1].alone:
+            break
+    return group
 
 
 def _fail(group: Sequence[_Ticket], error: BaseException) -> None:

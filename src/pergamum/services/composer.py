@@ -15,11 +15,15 @@ import numpy as np
 from pergamum.domain.chunk import NewChunk
 from pergamum.domain.commands import NewDocument
 from pergamum.domain.document import Document
+from pergamum.domain.fields import Level
 from pergamum.domain.library import Library
+from pergamum.domain.metadata import accepted
+from pergamum.domain.schema import MetadataSchema
 from pergamum.domain.splitter import split
 from pergamum.domain.vectors import Matrix, Metric, Vector
 from pergamum.embedding.factory import Embedders
-from pergamum.errors import DuplicateId, EmbeddingRequired, Fact, Invalid
+from pergamum.engine.metadata_checks import accepted_at
+from pergamum.errors import DuplicateId, EmbeddingRequired, Fact, Invalid, InvalidMetadata
 from pergamum.services.drafts import ChunkDraft, DocumentDraft, OwnedChunkDraft
 
 Refuse: TypeAlias = Callable[[int, Invalid], None]
@@ -87,7 +91,7 @@ class Composer:
         for place in _repeated(ids):
             noting(place, DuplicateId("document", ids[place]).located(document=place))
         pieces = [piece for place, draft in enumerate(drafts) for piece in _cut(library, draft, place, ids[place])]
-        chunks = self._chunks(library, pieces, refused, noting)
+        chunks = self._chunks(library, pieces, refused, noting, drafts)
         return [
             NewDocument(_document(draft, ids[place], at), tuple(chunks.get(place, ())))
             for place, draft in enumerate(drafts)
@@ -117,6 +121,11 @@ class Composer:
         made = self._chunks(library, pieces, refused, noting)
         return [chunk for chunks in made.values() for chunk in chunks]
 
+    def chunks_of_text(self, library: Library, document_id: str, title: str | None, text: str | None) -> list[NewChunk]:
+        """Return the chunks of a document's new text."""
+        pieces = _cut(library, DocumentDraft(id=document_id, title=title, text=text), 0, document_id)
+        return self._chunks(library, pieces, *_noting(raising)).get(0, [])
+
     def vector(self, library: Library, title: str | None, text: str) -> Vector:
         """Return the checked embedding of a chunk's text. Raises `EmbeddingRequired`, `EmbeddingFailed`."""
         vector: Vector = self._embed(library, [embedded_text(title, text)])[0]
@@ -130,9 +139,17 @@ class Composer:
         return self._embedders.get(library.embedding_model).embed_query(text)
 
     def _chunks(
-        self, library: Library, pieces: list[_Piece], refused: set[int], refuse: Refuse
+        self,
+        library: Library,
+        pieces: list[_Piece],
+        refused: set[int],
+        refuse: Refuse,
+        documents: Sequence[DocumentDraft] | None = None,
     ) -> dict[int, list[NewChunk]]:
-        """Return the chunks of the items that are not refused, by the item's place."""
+        """Return the chunks of the items that are not refused, by the item's place.
+
+        What has to be embedded is, once all else is known to be good. `documents` are the items, unless chunks are.
+        """
         for number in _repeated([piece.id for piece in pieces]):
             piece = pieces[number]
             refuse(piece.place, piece.located(DuplicateId("chunk", piece.id)))
@@ -141,6 +158,7 @@ class Composer:
             for piece in without:
                 refuse(piece.place, piece.located(EmbeddingRequired()))
         _check(library, [piece for piece in pieces if piece.vector is not None and piece.place not in refused], refuse)
+        _check_metadata(library.metadata_schema, _items(pieces, documents), refused, refuse)
         wanted = [piece for piece in without if piece.place not in refused]
         if wanted:
             for piece, vector in zip(wanted, self._embed(library, [_to_embed(p) for p in wanted]), strict=True):
@@ -226,6 +244,52 @@ def _check(library: Library, pieces: Sequence[_Piece], refuse: Refuse) -> None:
             settled.check(vector)
         except Invalid as fault:
             refuse(piece.place, piece.located(fault))
+
+
+@dataclass(slots=True)
+class _Item:
+    """An item of a request: the document, if it is one, and its pieces."""
+
+    place: int
+    document: DocumentDraft | None = None
+    pieces: list[_Piece] = field(default_factory=list)
+
+
+def _items(pieces: Sequence[_Piece], documents: Sequence[DocumentDraft] | None) -> list[_Item]:
+    """Return the items in order."""
+    items = {place: _Item(place, draft) for place, draft in enumerate(documents or ())}
+    for piece in pieces:
+        items.setdefault(piece.place, _Item(piece.place)).pieces.append(piece)
+    return list(items.values())
+
+
+def _check_metadata(schema: MetadataSchema, items: Sequence[_Item], refused: set[int], refuse: Refuse) -> None:
+    """Refuse the items whose metadata does not fit the schema as those before them leave it.
+
+    This spares what is refused its embedding; what counts is the check where the order of writes is known.
+    """
+    for item in items:
+        if item.place in refused:
+            continue
+        try:
+            schema = _schema_after(schema, item)
+        except InvalidMetadata as fault:
+            refuse(item.place, fault)
+
+
+def _schema_after(schema: MetadataSchema, item: _Item) -> MetadataSchema:
+    if item.document is not None:
+        where: dict[str, Fact] = {"document": item.place}
+        if item.document.id is not None:
+            where["document_id"] = item.document.id
+        _, schema = accepted_at(schema, Level.DOCUMENT, item.document.metadata, **where)
+    for piece in item.pieces:
+        try:
+            _, schema = accepted(schema, Level.CHUNK, piece.draft.metadata)
+        except InvalidMetadata as fault:
+            piece.located(fault)
+            raise
+    return schema
 
 
 def _all_fit(vectors: Sequence[Vector], dimension: int, metric: Metric) -> bool:

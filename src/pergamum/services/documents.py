@@ -100,5 +100,4 @@ class DocumentService:
         if "text" not in changes:
             return None
         title = changes["title"] if "title" in changes else self.get(str(library_id), document_id).title
-        draft = DocumentDraft(id=document_id, title=title, text=changes["text"])
-        return self.composed(library_id, [draft])[0].chunks
+        return tuple(self._composer.chunks_of_text(self._library(library_id), document_id, title, changes["text"]))

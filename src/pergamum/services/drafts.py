@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass, field
 
+from pergamum.domain.filters import Filter
 from pergamum.domain.json import JsonObject
 from pergamum.domain.library import Chunking, IndexSpec
 from pergamum.domain.query import Recall
+from pergamum.domain.schema import MetadataSchema
+from pergamum.domain.search_options import PLAIN, SearchOptions
 from pergamum.domain.vectors import Metric, Vector
 
 
@@ -20,6 +23,7 @@ class LibraryDraft:
     index: IndexSpec = field(default_factory=IndexSpec)
     recall: float = 0.95
     chunking: Chunking = field(default_factory=Chunking)
+    metadata_schema: MetadataSchema = field(default_factory=MetadataSchema)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +62,10 @@ class DocumentDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What to look for. REQUIRES: exactly one of `vector` and `text`; k is at least 1; recall above 0, at most 1.
+    """What to look for. REQUIRES: what the mode asks for is there; k is at least 1; recall above 0, at most 1.
 
-    `recall` None means that of the library's settings.
+    `recall` None means that of the library's settings. `filter` is as it was asked. `options` is PLAIN where nothing
+    but the nearest is wanted: such queries share searches.
     """
 
     vector: Vector | None = None
@@ -68,3 +73,5 @@ class Query:
     k: int = 10
     recall: Recall | None = None
     explain: bool = False
+    filter: Filter | None = None
+    options: SearchOptions = PLAIN

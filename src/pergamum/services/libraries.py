@@ -7,6 +7,8 @@ from uuid import UUID, uuid4
 
 from pergamum.domain.commands import UpdateLibrary
 from pergamum.domain.library import Chunking, Library, LibraryChanges
+from pergamum.domain.schema import MetadataSchema
+from pergamum.domain.schema_json import declarations
 from pergamum.embedding.factory import Embedders
 from pergamum.engine.catalog import Catalog
 from pergamum.errors import Damaged, InvalidField, LibraryNotFound
@@ -46,6 +48,7 @@ class LibraryService:
             index=draft.index,
             recall=draft.recall,
             chunking=draft.chunking,
+            metadata_schema=draft.metadata_schema,
             created_at=at,
             updated_at=at,
         )
@@ -78,12 +81,20 @@ class LibraryService:
             changes = {**changes, "chunking": _rechunked(before.library.chunking, chunking)}
         return self._change(before, changes) if changes else before
 
-    def replace(self, reference: str, changes: LibraryChanges, fixed: Mapping[str, object]) -> LibraryState:
-        """Change all settings that may change; `fixed` names others, which must be as they are.
+    def replace(
+        self,
+        reference: str,
+        changes: LibraryChanges,
+        fixed: Mapping[str, object],
+        schema: MetadataSchema | None = None,
+    ) -> LibraryState:
+        """Change all settings that may change; `fixed` names others, which must be as they are, and so must `schema`.
 
-        Raises `LibraryNotFound`, `LibraryExists`, and `InvalidField` for what never changes.
+        Raises `LibraryNotFound`, `LibraryExists`, and `InvalidField` for what never changes, or not this way.
         """
         before = self.get(reference)
+        if schema is not None and declarations(schema) != declarations(before.library.metadata_schema):
+            raise InvalidField("metadata_schema", "changes by itself, not with the settings")
         for name, value in fixed.items():
             current = getattr(before.library, name)
             if value != current:

@@ -2,20 +2,29 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Self, TypeAlias
+from typing import Final, Self, TypeAlias
+from uuid import UUID
 
 import numpy as np
 
 from pergamum.domain.library import Library
 from pergamum.domain.query import Answer, Recall
+from pergamum.domain.search_options import PLAIN, Mode
 from pergamum.domain.vectors import Matrix, Vector
 from pergamum.engine.catalog import Catalog
 from pergamum.engine.live_library import LiveLibrary
-from pergamum.errors import Invalid, InvalidField
+from pergamum.engine.where import Where
+from pergamum.errors import CursorExpired, Invalid, NotFound
 from pergamum.services.composer import Composer
 from pergamum.services.drafts import Query
+from pergamum.services.pages import Pages, part_of
+from pergamum.services.questions import check_limits, question
+from pergamum.services.reranking import RerankerSource, reranked
 
-Found: TypeAlias = Answer | Invalid
+Fault: TypeAlias = Invalid | NotFound | CursorExpired
+FAULTS: Final = (Invalid, NotFound, CursorExpired)
+"""What can be wrong with one of several searches."""
+Found: TypeAlias = Answer | Fault
 """What became of one of several searches: its answer, or what is wrong with it."""
 
 
@@ -26,77 +35,120 @@ class _Wanted:
     k: int
     recall: Recall | None
     explain: bool
+    where: Where | None
 
     @classmethod
-    def of(cls, query: Query) -> Self:
-        return cls(query.k, query.recall, query.explain)
+    def of(cls, library: Library, query: Query) -> Self:
+        return cls(query.k, query.recall, query.explain, _where(library, query))
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What searching needs beside libraries: rerankers, pages of earlier answers, the most hits of a search."""
+
+    rerankers: RerankerSource
+    pages: Pages
+    max_k: int
 
 
 class SearchService:
     """Threads: any. `observe` is told the plan of each search."""
 
-    def __init__(self, catalog: Catalog, composer: Composer, max_k: int, observe: Callable[[str], None]) -> None:
+    def __init__(self, catalog: Catalog, composer: Composer, means: Means, observe: Callable[[str], None]) -> None:
         self._catalog, self._composer = catalog, composer
-        self._max_k, self._observe = max_k, observe
+        self._means, self._observe = means, observe
 
     def search(self, reference: str, query: Query) -> Answer:
-        """Return the chunks nearest to the query. Raises `Invalid`, `LibraryNotFound`, `EmbeddingFailed`."""
-        with self._catalog.opened(self._catalog.resolve(reference)) as live:
-            return self._answer(live, query)
+        """Return the best chunks for the query. Raises one of FAULTS, `LibraryNotFound`, `ProviderFailed`."""
+        library_id = self._catalog.resolve(reference)
+        with self._catalog.opened(library_id) as live:
+            if query.options is not PLAIN:
+                return self._retrieved(live, library_id, query)
+            wanted, vector = self._plain(live, query)
+            return self._answers(live, vector[np.newaxis], wanted)[0]
 
     def takes_at_most(self, seconds: float, reference: str, query: Query) -> bool:
-        """Whether this search by vector should take no longer now; never where it would wait for files."""
+        """Whether this search by vector should take no longer now; never where it would wait for files.
+
+        REQUIRES: its options are PLAIN.
+        """
         library_id = self._catalog.resolve(reference)
         if not self._catalog.is_open(library_id):
             return False
         with self._catalog.opened(library_id) as live:
-            return live.predicted_seconds(1, query.k, query.recall) <= seconds
+            where = _where(live.view.state.library, query)
+            return live.predicted_seconds(1, query.k, query.recall, where) <= seconds
 
     def search_each(self, reference: str, queries: Sequence[Query]) -> list[Found]:
         """Return what becomes of each query, in order; those that ask for the same share one search."""
-        with self._catalog.opened(self._catalog.resolve(reference)) as live:
-            return self._each(live, queries, stop_at_fault=False)
+        library_id = self._catalog.resolve(reference)
+        with self._catalog.opened(library_id) as live:
+            return self._each(live, library_id, queries, stop_at_fault=False)
 
     def search_all(self, reference: str, queries: Sequence[Query]) -> list[Answer]:
         """Return an answer for each query, in order. Raises what is wrong with the first that is."""
-        with self._catalog.opened(self._catalog.resolve(reference)) as live:
-            found = self._each(live, queries, stop_at_fault=True)
+        library_id = self._catalog.resolve(reference)
+        with self._catalog.opened(library_id) as live:
+            found = self._each(live, library_id, queries, stop_at_fault=True)
         return [answer for answer in found if isinstance(answer, Answer)]
 
-    def _answer(self, live: LiveLibrary, query: Query) -> Answer:
-        library = live.view.state.library
-        return self._answers(live, library, self._vector(library, query)[np.newaxis], _Wanted.of(query))[0]
-
-    def _each(self, live: LiveLibrary, queries: Sequence[Query], *, stop_at_fault: bool) -> list[Found]:
-        library = live.view.state.library
+    def _each(
+        self, live: LiveLibrary, library_id: UUID, queries: Sequence[Query], *, stop_at_fault: bool
+    ) -> list[Found]:
         found: dict[int, Found] = {}
         alike: dict[_Wanted, list[tuple[int, Vector]]] = {}
         for place, query in enumerate(queries):
             try:
-                vector = self._vector(library, query)
-                alike.setdefault(_Wanted.of(query), []).append((place, vector))
-            except Invalid as fault:
+                if query.options is PLAIN:
+                    wanted, vector = self._plain(live, query)
+                    alike.setdefault(wanted, []).append((place, vector))
+                else:
+                    found[place] = self._retrieved(live, library_id, query)
+            except FAULTS as fault:
                 if stop_at_fault:
                     raise fault.located(query=place) from None
                 found[place] = fault
         for wanted, asked in alike.items():
-            answers = self._answers(live, library, np.stack([vector for _, vector in asked]), wanted)
+            answers = self._answers(live, np.stack([vector for _, vector in asked]), wanted)
             found.update((place, answer) for (place, _), answer in zip(asked, answers, strict=True))
         return [found[place] for place in range(len(queries))]
 
-    def _answers(self, live: LiveLibrary, library: Library, vectors: Matrix, wanted: "_Wanted") -> list[Answer]:
-        if library.dimension is None:  # no vector was ever stored: nothing that these could be compared with
-            position = live.view.state.position
-            answers = [Answer((), exact=True, expected_recall=1.0, complete=True, position=position, plan="empty")]
-            return answers * len(vectors)
-        answers = live.search(vectors, wanted.k, wanted.recall, explain=wanted.explain)
+    def _plain(self, live: LiveLibrary, query: Query) -> tuple[_Wanted, Vector]:
+        check_limits(query, self._means.max_k)
+        library = live.view.state.library
+        return _Wanted.of(library, query), self._vector(library, query)
+
+    def _answers(self, live: LiveLibrary, vectors: Matrix, wanted: _Wanted) -> list[Answer]:
+        state = live.view.state
+        if state.library.dimension is None:  # no vector was ever stored: nothing that these could be compared with
+            empty = Answer((), exact=True, expected_recall=1.0, complete=True, position=state.position, plan="empty")
+            return [empty] * len(vectors)
+        answers = live.search(vectors, wanted.k, wanted.recall, where=wanted.where, explain=wanted.explain)
         for answer in answers:
             self._observe(answer.plan)
         return answers
 
+    def _retrieved(self, live: LiveLibrary, library_id: UUID, query: Query) -> Answer:
+        """Return the answer to a query that asks for more than the nearest."""
+        options, pages = query.options, self._means.pages
+        if options.cursor is not None:
+            return pages.next(library_id, options.cursor)
+        check_limits(query, self._means.max_k)
+        library, reranking = live.view.state.library, options.rerank
+        reranker = None if reranking is None else self._means.rerankers.get(reranking.provider, reranking.model)
+        searched_by_vector = options.mode is not Mode.KEYWORD and options.like is None
+        vector = self._vector(library, query) if searched_by_vector else None
+        answer = live.retrieve(question(library, query, vector, self._means.max_k))
+        self._observe(answer.plan)
+        if reranker is not None and reranking is not None:
+            answer = reranked(answer, reranker, query.text or "", reranking.top)
+        return pages.first(library_id, answer, query.k) if options.page else part_of(answer, 0, query.k)
+
     def _vector(self, library: Library, query: Query) -> Vector:
-        if query.k > self._max_k:
-            raise InvalidField("k", f"must be at most {self._max_k}")
         vector = self._composer.query_vector(library, query.text or "") if query.vector is None else query.vector
         library.check(vector)
         return vector
+
+
+def _where(library: Library, query: Query) -> Where | None:
+    return None if query.filter is None else Where.of(query.filter, library.metadata_schema)

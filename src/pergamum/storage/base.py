@@ -4,7 +4,7 @@ The order of a durable write, kept by the engine:
     work.rows -> work.store_vectors -> work.commit -> publish the view -> acknowledge
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,8 +17,12 @@ import numpy.typing as npt
 
 from pergamum.domain.chunk import Chunk
 from pergamum.domain.document import Document
+from pergamum.domain.fields import Level
+from pergamum.domain.json import JsonObject
+from pergamum.domain.keywords import KeywordQuery
 from pergamum.domain.library import Library
 from pergamum.domain.operation import Operation
+from pergamum.domain.schema import MetadataSchema
 from pergamum.domain.vectors import Matrix
 
 
@@ -61,7 +65,8 @@ class IndexSnapshot:
 class Rows(Protocol):
     """One read transaction: all it answers belongs to one position, `state().position`.
 
-    A row whose checksum does not match raises `Damaged`. Lists are in ascending order of id (by code point), those of
+    A row whose checksum does not match raises `Damaged`. Metadata is by its names in the schema of `state().library`,
+    whatever the keys are that it is stored under. Lists are in ascending order of id (by code point), those of
     a document's chunks in the order of chunk_index, and hold at most `limit` items.
     """
 
@@ -89,8 +94,51 @@ class Rows(Protocol):
     def chunks_of(self, document_id: str, after: int | None, limit: int | None) -> list[StoredChunk]:
         """Return the document's chunks whose chunk_index is greater than `after`; `limit` None returns all."""
 
+    def slots_of(self, document_id: str) -> npt.NDArray[np.int64]:
+        """Return the slots of the document's chunks, ascending; none for a document that does not exist.
+
+        No row's checksum is looked at: who relies on a slot reads its row.
+        """
+
+    def document_numbers(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return the numbers of those of `ids` that exist: at least 1, and a document's own as long as it exists.
+
+        Neither here nor in `slots_by_id` is a row's checksum looked at.
+        """
+
+    def slots_by_id(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return the slots of the chunks that exist of `ids`."""
+
+    def all_document_numbers(self) -> npt.NDArray[np.int64]:
+        """Return the number of every document, ascending."""
+
+    def documents_changed(self, since: int) -> Iterable[tuple[int, Document | None]]:
+        """Yield (number, document) of the documents written after position `since`, of all where it is negative.
+
+        Raises nothing for a damaged row: None stands for the document. Ascending by number.
+        """
+
+    def chunks_changed(self, since: int, first_slot: int) -> Iterable[tuple[int, int, StoredChunk | None]]:
+        """Yield (slot, number of the document, chunk) of the chunks at `first_slot` or beyond, ascending by slot.
+
+        Before them come those below it that were written again, in their slot, after position `since`. Raises nothing
+        for a damaged row: (slot, 0, None) stands for it.
+        """
+
     def chunks_at(self, slots: Sequence[int]) -> dict[int, StoredChunk]:
         """Return the chunks that hold these slots; slots that hold none are left out."""
+
+    def documents_at(self, numbers: Sequence[int]) -> dict[int, Document]:
+        """Return the documents with these numbers; numbers of none are left out."""
+
+    def ids_at(self, level: Level, numbers: Sequence[int]) -> dict[int, str]:
+        """Return the ids of the documents with these numbers, or of the chunks in these slots, as far as there are any.
+
+        Neither here nor in `ids_after` is a row's checksum looked at.
+        """
+
+    def ids_after(self, level: Level, after: str | None, limit: int, *, descending: bool) -> list[tuple[str, int]]:
+        """Return (id, number or slot) of the documents or chunks whose ids come after `after`, in that order of id."""
 
     def dead_slots(self) -> npt.NDArray[np.int64]:
         """Return the slots below next_slot that hold no chunk, ascending."""
@@ -101,12 +149,34 @@ class Rows(Protocol):
         Raises nothing for a damaged row: (slot, None) says that it vouches for no vector.
         """
 
+    def stored_metadata(self, level: Level) -> Iterable[tuple[str, JsonObject]]:
+        """Yield (id, metadata by its keys) of every document or chunk. No row's checksum is looked at."""
+
+    def keyword_hits(self, query: KeywordQuery, title_weight: float) -> Iterator[tuple[int, float]]:
+        """Yield (slot, score) of every chunk that has a phrase of the query worth ranking by, the best first.
+
+        A chunk has the words of its text, and of its document's title: those count `title_weight` times as often.
+        The score is BM25 (k1 = 1.2, b = 0.75), always positive; equal ones come in ascending order of slot. See
+        `worth_ranking` for the phrases left out. REQUIRES: title_weight > 0. Raises `KeywordsDamaged` when the index
+        is not fit to answer; everything else goes on then. An iterator not read to its end is to be closed before
+        the transaction ends.
+        """
+
+    def slots_matching(self, words: str) -> npt.NDArray[np.int64]:
+        """Return the slots of the chunks whose text alone `matches` the words, ascending.
+
+        Raises `KeywordsDamaged`, too.
+        """
+
     def snapshot(self) -> IndexSnapshot | None:
         """Return the index snapshot that counts, if any."""
 
 
 class WritableRows(Rows, Protocol):
     """The rows inside the one write transaction."""
+
+    def use_schema(self, schema: MetadataSchema) -> None:
+        """Say by which names metadata is read and written from now on; until then they are those of `state`."""
 
     def save_state(self, state: LibraryState) -> None:
         """Replace the state."""
@@ -153,7 +223,8 @@ class UnitOfWork(Protocol):
 
         Raises `StorageFull` when the disk is full: all is rolled back and the next write may try. Raises
         `OutcomeUnknown` when the flush failed: whether the transaction is kept will be known when the store has been
-        opened again, and nothing more may be written before.
+        opened again, and nothing more may be written before. Raises `KeywordsDamaged` at most once as long as the
+        store is open: nothing is kept, and the same writes succeed in another transaction, without keywords.
         """
 
 

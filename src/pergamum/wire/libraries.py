@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue, model_validator
 from pergamum.domain.library import Chunking, IndexKind
 from pergamum.domain.vectors import MAX_DIMENSION, Metric
 from pergamum.wire.common import AnswerModel, Description, Name, Position, RequestModel
+from pergamum.wire.schema import SchemaIn, SchemaOut
 
 RecallShare = Annotated[float, Field(gt=0, le=1, description="Share of the true neighbours wanted of a search.")]
 Size = Annotated[int, Field(ge=50, le=100_000, description="Most characters of a chunk.")]
@@ -70,6 +71,7 @@ class LibraryIn(RequestModel):
     index: IndexSpecIn = Field(default_factory=IndexSpecIn)
     recall: RecallShare = 0.95
     chunking: ChunkingIn = Field(default_factory=ChunkingIn)
+    metadata_schema: SchemaIn = Field(default_factory=SchemaIn)
 
 
 class LibraryPatch(RequestModel):
@@ -94,6 +96,7 @@ class LibraryOut(AnswerModel):
     index: IndexSpecOut
     recall: float
     chunking: ChunkingOut
+    metadata_schema: SchemaOut = Field(default_factory=SchemaOut)
     documents: int
     chunks: int
     version: int

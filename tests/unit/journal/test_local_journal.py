@@ -10,7 +10,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from pergamum.domain.commands import Command, DeleteDocument, Outcome, PutDocuments, WriteMode
+from pergamum.domain.commands import Command, DeleteDocument, DeleteWhere, Outcome, PutDocuments, WriteMode
+from pergamum.domain.fields import Level
+from pergamum.domain.filters import And
 from pergamum.engine.catalog import Catalog
 from pergamum.engine.live_library import LiveLibrary
 from pergamum.errors import DocumentExists, LibraryNotFound, Overloaded, PergamumError, ShuttingDown, StorageFull
@@ -165,7 +167,7 @@ def _fill_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _needs_space(command: Command) -> bool:
-    return isinstance(command, DeleteDocument) or (
+    return isinstance(command, DeleteDocument | DeleteWhere) or (
         isinstance(command, PutDocuments) and any(new.chunks for new in command.documents)
     )
 
@@ -255,3 +257,47 @@ def test_a_busy_library_does_not_keep_others_from_writing(tmp_path: Path, monkey
     assert order == [node.library.id, other.id, node.library.id, node.library.id]
     assert sorted(positions) == [1, 1, 2, 3]
     node.close()
+
+
+def test_a_command_by_filter_sees_what_came_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = Node(tmp_path)
+    groups: list[list[str]] = []
+    write = LiveLibrary.write
+
+    def noted(library: LiveLibrary, commands: Sequence[Command]) -> list[Outcome]:
+        groups.append([type(command).__name__ for command in commands])
+        return write(library, commands)
+
+    monkeypatch.setattr(LiveLibrary, "write", noted)
+    go = threading.Event()
+    monkeypatch.setattr(node.journal, "_settle", _held_back(node.journal._settle, go))
+    everything = DeleteWhere(Level.DOCUMENT, And(()), NOW)
+    with ThreadPoolExecutor(6) as pool:
+        waiting = [pool.submit(node.submit, put("first"))]
+        while not node.journal._queues or node.journal._waiting:
+            threading.Event().wait(0.001)
+        commands: list[Command] = [put("a"), put("b"), everything, put("c"), everything]
+        for count, command in enumerate(commands, 1):
+            waiting.append(pool.submit(node.submit, command))
+            _wait_until_waiting(node, count)
+        go.set()
+        matched = [each.result().matched for each in waiting]
+
+    assert groups == [
+        ["PutDocuments"],
+        ["PutDocuments", "PutDocuments"],
+        ["DeleteWhere"],
+        ["PutDocuments"],
+        ["DeleteWhere"],
+    ]
+    assert matched == [0, 0, 0, 3, 0, 1]
+    node.close()
+
+
+def test_a_deletion_by_filter_gets_the_reserve(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.submit(put("old"))
+    _fill_disk(monkeypatch)
+
+    assert node.submit(DeleteWhere(Level.DOCUMENT, And(()), NOW)).matched == 1
+    with pytest.raises(StorageFull):
+        node.submit(put("large", [a_chunk("c", "large", vector(1, 1))]))

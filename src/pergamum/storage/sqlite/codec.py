@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -13,6 +13,8 @@ from pergamum.domain.document import Document
 from pergamum.domain.json import Json, JsonObject
 from pergamum.domain.library import Chunking, IndexKind, IndexSpec, Library
 from pergamum.domain.operation import Operation, OperationStatus
+from pergamum.domain.schema import MetadataSchema, SchemaMode
+from pergamum.domain.schema_json import schema_json, schema_of
 from pergamum.domain.vectors import Metric
 from pergamum.errors import Damaged
 from pergamum.storage.base import IndexSnapshot, LibraryState, StoredChunk
@@ -66,6 +68,14 @@ def object_of(text: str) -> JsonObject:
     return value
 
 
+def id_and_metadata(row: Row) -> tuple[str, JsonObject]:
+    """Return (id, metadata) of a row that holds nothing else. Raises `Damaged` for what is not JSON."""
+    try:
+        return row[0], object_of(row[1])
+    except ValueError:
+        raise Damaged(f"the metadata of {row[0]!r}", "it is not JSON") from None
+
+
 def chunk_row(stored: StoredChunk) -> Row:
     """Return the columns of `rows.CHUNK` in their order."""
     chunk = stored.chunk
@@ -85,8 +95,8 @@ def chunk_row(stored: StoredChunk) -> Row:
     )
 
 
-def chunk_of(row: Row) -> StoredChunk:
-    """Return the chunk of a row selected by `rows.CHUNK`. Raises `Damaged`."""
+def chunk_of(row: Row, metadata_of: Callable[[str], JsonObject] = object_of) -> StoredChunk:
+    """Return the chunk of a row selected by `rows.CHUNK`, its metadata as `metadata_of` reads it. Raises `Damaged`."""
     slot, chunk_id, document_id, chunk_index, page, version, created, updated, crc, changed, metadata, text, found = row
     # `checksum(row[:-1])` written out: every hit of every search pays for it, and this takes half the time.
     content = (
@@ -101,7 +111,7 @@ def chunk_of(row: Row) -> StoredChunk:
         text=text,
         page_number=page,
         chunk_index=chunk_index,
-        metadata=object_of(metadata),
+        metadata=metadata_of(metadata),
         version=version,
         created_at=time_of(created),
         updated_at=time_of(updated),
@@ -117,8 +127,8 @@ def vector_checksum_of(row: Row) -> tuple[int, int | None]:
         return row[0], None
 
 
-def document_row(document: Document) -> Row:
-    """Return the columns of `rows.DOCUMENT` in their order."""
+def document_row(document: Document, changed: int) -> Row:
+    """Return the columns of `rows.DOCUMENT` in their order; `changed` is the position of the write, at least 1."""
     return sealed(
         document.id,
         document.next_chunk_index,
@@ -133,13 +143,16 @@ def document_row(document: Document) -> Row:
         to_json(document.tags),
         object_text(document.metadata),
         document.text,
+        changed,
     )
 
 
 def document_of(row: Row) -> Document:
     """Return the document of a row selected by `rows.DOCUMENT`. Raises `Damaged`."""
-    check(row, f"document {row[0]!r}")
-    document_id, next_index, chunks, version, created, updated, title, author, kind, url, tags, metadata, text, _ = row
+    *values, changed, found = row
+    # Rows of formats 1 and 2 had no `changed`, so it is not in their checksum; here they have 0.
+    check((*values, changed, found) if changed else (*values, found), f"document {row[0]!r}")
+    document_id, next_index, chunks, version, created, updated, title, author, kind, url, tags, metadata, text = values
     return Document(
         id=document_id,
         title=title,
@@ -163,6 +176,7 @@ def state_row(state: LibraryState) -> Row:
     return sealed(state.position, state.history.hex(), state.next_slot, state.documents, state.chunks, library)
 
 
+@lru_cache(256)
 def state_of(row: Row) -> LibraryState:
     """Return the state of a row selected by `rows.STATE`. Raises `Damaged`."""
     check(row, "the state of the library")
@@ -197,13 +211,23 @@ def library_text(library: Library) -> str:
         "created_at": micros(library.created_at),
         "updated_at": micros(library.updated_at),
     }
-    return to_json(fields)
+    return f'{to_json(fields)[:-1]},"metadata_schema":{_schema_text(library.metadata_schema)}}}'
+
+
+@lru_cache(256)
+def _schema_text(schema: MetadataSchema) -> str:
+    """Return the schema as JSON. Remembered, because every group of writes saves it, and few change it."""
+    return to_json(schema_json(schema))
 
 
 @lru_cache(256)
 def library_of(text: str) -> Library:
-    """Return the settings `library_text` wrote."""
+    """Return the settings `library_text` wrote.
+
+    Format 2 knew no schema: a library of such a time holds metadata of any kind, so it is an open one.
+    """
     fields = json.loads(text)
+    schema = fields.get("metadata_schema")
     return Library(
         id=UUID(fields["id"]),
         name=fields["name"],
@@ -214,6 +238,7 @@ def library_of(text: str) -> Library:
         index=IndexSpec(IndexKind(fields["index"]["kind"]), fields["index"]["params"]),
         recall=fields["recall"],
         chunking=Chunking(**fields["chunking"]),
+        metadata_schema=MetadataSchema(SchemaMode.OPEN, loose=None) if schema is None else schema_of(schema),
         version=fields["version"],
         created_at=time_of(fields["created_at"]),
         updated_at=time_of(fields["updated_at"]),

@@ -10,6 +10,7 @@ from pergamum.errors import Damaged, LibraryReadOnly, OutcomeUnknown, PergamumEr
 from pergamum.storage.base import LibraryState
 from pergamum.storage.files import remove_file
 from pergamum.storage.sqlite.connection import PAGE_BYTES, abandon, failure, open_reader, open_writer
+from pergamum.storage.sqlite.keywords import fill_if_unsound
 from pergamum.storage.sqlite.pending import PendingVectors
 from pergamum.storage.sqlite.pool import ConnectionPool
 from pergamum.storage.sqlite.rows import SqliteRows
@@ -36,6 +37,7 @@ class SqliteLibraryStore:
         self._log_pages = 0
         self._disk_was_full = False
         self._writer = open_writer(folder / DATABASE, LIBRARY)
+        fill_if_unsound(self._writer)
         self._writer.set_wal_hook(self._note_log)
         self._pool = ConnectionPool(lambda: open_reader(folder / DATABASE), readers)
         try:

@@ -16,7 +16,7 @@ from pergamum.domain.vectors import Matrix
 from pergamum.errors import StorageFull
 from pergamum.storage.sqlite.codec import Row
 from pergamum.storage.sqlite.connection import failure
-from pergamum.storage.sqlite.rows import SqliteWritableRows
+from pergamum.storage.sqlite.writable_rows import SqliteWritableRows
 from pergamum.storage.vectors import VectorFile
 
 SMALL_GROUP_BYTES = 128 << 10

@@ -108,6 +108,31 @@ _LIBRARY_2 = """
 CREATE TABLE pending (slot INTEGER PRIMARY KEY, vector BLOB NOT NULL) STRICT;
 """
 
+# `changed` is the position of the first command of the group that last wrote the row, 0 where an older release did.
+_LIBRARY_3 = """
+ALTER TABLE documents ADD COLUMN changed INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX changed_documents ON documents (changed);
+CREATE INDEX rewritten_chunks ON chunks (changed) WHERE version > 1;
+"""
+
+# Our own words, so `ascii` only splits them at spaces; no copy of the text, which `chunks` has.
+KEYWORDS = """
+CREATE VIRTUAL TABLE keywords USING fts5(title, text, content='', contentless_delete=1, tokenize='ascii', detail=full);
+CREATE VIRTUAL TABLE keyword_counts USING fts5vocab(keywords, row);
+"""
+# `made_of` says by which law words are cut; `sound` 0 that the index is to be made again from the rows.
+_LIBRARY_4 = (
+    KEYWORDS
+    + """
+CREATE TABLE keyword_state (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    made_of TEXT NOT NULL,
+    sound INTEGER NOT NULL
+) STRICT;
+INSERT INTO keyword_state (one, made_of, sound) VALUES (1, '', 0);
+"""
+)
+
 _CATALOG_1 = """
 CREATE TABLE libraries (
     id TEXT PRIMARY KEY,
@@ -128,5 +153,5 @@ CREATE TABLE operations (
 ) STRICT, WITHOUT ROWID;
 """
 
-LIBRARY = Schema(0x5065_724C, (_LIBRARY_1, _LIBRARY_2))
+LIBRARY = Schema(0x5065_724C, (_LIBRARY_1, _LIBRARY_2, _LIBRARY_3, _LIBRARY_4))
 CATALOG = Schema(0x5065_7243, (_CATALOG_1,))

@@ -10,9 +10,10 @@ from pergamum.storage.files import create_folder, fsync_file, fsync_folder, rena
 from pergamum.storage.sqlite.catalog import SqliteCatalog
 from pergamum.storage.sqlite.connection import check_sqlite, create_database
 from pergamum.storage.sqlite.data_folder import FIRST_GENERATION, DataFolder
+from pergamum.storage.sqlite.keywords import fill_if_unsound
 from pergamum.storage.sqlite.library_store import DATABASE, INDEX, SqliteLibraryStore
-from pergamum.storage.sqlite.rows import SqliteWritableRows
 from pergamum.storage.sqlite.schema import LIBRARY
+from pergamum.storage.sqlite.writable_rows import SqliteWritableRows
 
 
 class SqliteStorage:
@@ -115,6 +116,7 @@ def _build(folder: Path, library: Library) -> None:
     connection = create_database(generation / DATABASE, LIBRARY)
     try:
         SqliteWritableRows(connection, str(generation / DATABASE)).save_state(LibraryState(library))
+        fill_if_unsound(connection)
     finally:
         connection.close()
     fsync_file(generation / DATABASE)

@@ -8,11 +8,13 @@ from typing import Self
 import apsw
 
 from pergamum.domain.vectors import Matrix
-from pergamum.errors import OutcomeUnknown, PergamumError, StorageFull
+from pergamum.errors import KeywordsDamaged, OutcomeUnknown, PergamumError, StorageFull
 from pergamum.storage.sqlite.connection import failure
+from pergamum.storage.sqlite.keywords import mark_unsound
 from pergamum.storage.sqlite.pending import PendingVectors
 from pergamum.storage.sqlite.pool import ConnectionPool
-from pergamum.storage.sqlite.rows import STATE, SqliteRows, SqliteWritableRows
+from pergamum.storage.sqlite.rows import STATE, SqliteRows
+from pergamum.storage.sqlite.writable_rows import SqliteWritableRows
 
 
 class Reading:
@@ -67,12 +69,14 @@ class SqliteUnitOfWork:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         broken = error if isinstance(error, OutcomeUnknown | StorageFull) else self._rows.broken
-        if broken is not None:
+        keywords_only = isinstance(broken, KeywordsDamaged)
+        if broken is not None and not keywords_only:
             self._report(broken)
-        if not self._writer.in_transaction:  # committed, or SQLite has rolled back by itself
-            return
         try:
-            self._writer.execute("ROLLBACK")
+            if self._writer.in_transaction:  # neither committed, nor has SQLite rolled back by itself
+                self._writer.execute("ROLLBACK")
+            if keywords_only:
+                mark_unsound(self._writer)
         except apsw.Error as failed:
             self._report(OutcomeUnknown(str(failed)))
 
@@ -94,9 +98,10 @@ class SqliteUnitOfWork:
         self._vectors.store(self._rows, first_slot, vectors)
 
     def commit(self) -> None:
-        """Make the transaction durable. Raises `StorageFull`, `OutcomeUnknown`."""
+        """Make the transaction durable. Raises `StorageFull`, `OutcomeUnknown`, `KeywordsDamaged`."""
         if self._rows.broken is not None:
             raise self._rows.broken
+        self._rows.write_keywords()
         self._execute("COMMIT")
 
     def _execute(self, sql: str) -> None:

@@ -1,7 +1,8 @@
 """The doctor's look at a data folder: every row, every vector, every count, compared with every other.
 
 The folder must not be in use. Opening settles logs as a start does; besides that nothing is changed, unless a broken
-index snapshot is to be removed: it is a copy, which the next start makes again.
+index snapshot is to be removed: it is a copy, which the next start makes again; or a broken keyword index is to be made
+again from the rows.
 """
 
 import shutil
@@ -23,9 +24,12 @@ from pergamum.storage.base import IndexSnapshot, LibraryState, StoredChunk
 from pergamum.storage.sqlite.codec import Row, checksum, document_of
 from pergamum.storage.sqlite.connection import check_sqlite, open_writer
 from pergamum.storage.sqlite.data_folder import DataFolder, current_generation
+from pergamum.storage.sqlite.keyword_check import keyword_fault
+from pergamum.storage.sqlite.keywords import fill, is_sound
 from pergamum.storage.sqlite.library_store import DATABASE, INDEX, VECTORS
-from pergamum.storage.sqlite.rows import DOCUMENT, SqliteRows, SqliteWritableRows
+from pergamum.storage.sqlite.rows import DOCUMENT, SqliteRows
 from pergamum.storage.sqlite.schema import CATALOG, LIBRARY
+from pergamum.storage.sqlite.writable_rows import SqliteWritableRows
 from pergamum.storage.vectors import VectorFile
 
 MANIFEST: Final = "manifest.json"
@@ -96,12 +100,30 @@ def verify_library(folder: Path, care: Care = Care()) -> Iterator[Finding]:
         yield _found(error)
         return
     with closing(connection):
+        yield from _verify_keywords(connection, str(generation / DATABASE), care)
         yield from _verify_pages(connection, str(generation / DATABASE))
         try:
             yield from _verify_rows(connection, generation)
             yield from _verify_snapshot(connection, generation, care)
         except (apsw.Error, Damaged) as error:
             yield _damage(str(generation / DATABASE), f"cannot be read to its end: {error}")
+
+
+def _verify_keywords(connection: apsw.Connection, database: str, care: Care) -> Iterator[Finding]:
+    """Yield what is wrong with the keyword index; with `care.repair` it is made again from the rows."""
+    what = f"{database}, the keyword index"
+    try:
+        sound = is_sound(connection)
+        fault = keyword_fault(connection) if sound else "marked as unsound; the next start makes it from the rows"
+        if fault is not None and care.repair:
+            fill(connection)
+    except apsw.Error as error:
+        yield _damage(what, f"cannot be compared with the rows: {error}")
+        return
+    if fault is not None and care.repair:
+        yield Finding(Severity.REPAIRED, what, f"{fault}; made again")
+    elif fault is not None:
+        yield _damage(what, fault) if sound else _warning(what, fault)
 
 
 def _verify_catalog(path: Path) -> Generator[Finding, None, set[str]]:
@@ -132,7 +154,8 @@ def _verify_pages(connection: apsw.Connection, what: str) -> Iterator[Finding]:
         lines = [str(row[0]) for row in connection.execute("PRAGMA integrity_check")]
     except apsw.Error as error:
         lines = [str(error)]
-    yield from (_damage(what, line) for line in lines if line != "ok")
+    # What is wrong within the keyword index has been found already, more exactly.
+    yield from (_damage(what, line) for line in lines if line != "ok" and "FTS5" not in line)
 
 
 def _verify_rows(connection: apsw.Connection, generation: Path) -> Iterator[Finding]:

@@ -1,0 +1,1 @@
+"""Which of the texts that were found answers best? One file per provider behind one contract, and who is available."""
