@@ -48,6 +48,7 @@ from tests.crash.workload import (
     Vector,
     untold,
 )
+from tests.support.keywords import faults
 
 EVERYTHING = 1_000
 FEW_SLOTS = 24
@@ -89,6 +90,7 @@ class EngineDatabase:
 
     def __init__(self, folder: Path) -> None:
         save_snapshots_often()
+        self._folder = folder
         self._core = build_core(SETTINGS.model_copy(update={"data_dir": folder}))
         catalog, journal, composer = self._core.catalog, self._core.journal, Composer(Embedders())
         self._libraries = LibraryService(catalog, journal, Embedders())
@@ -139,6 +141,7 @@ class EngineDatabase:
             chunks = self._chunks.page(name, None, EVERYTHING, embedding=True)
             assert (state.documents, state.chunks) == (len(documents), len(chunks)), f"{name}: its counts are wrong"
             held[name] = Library(state.library.description or "", _assembled(documents, chunks))
+        assert faults(self._folder) == [], "a keyword index is not what its rows say"
         return held
 
     def nearest(self, library: str, vector: Vector) -> str:

@@ -1,12 +1,36 @@
-"""Looking at the keyword indexes of a data folder from outside."""
+"""Looking at the keyword indexes of a data folder from outside, and damaging them."""
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Final, TypeAlias
 
 import apsw
 
 from pergamum.storage.sqlite.keyword_check import keyword_fault
 from pergamum.storage.sqlite.keywords import is_sound
+
+PAGE: Final = 8_192
+Damage: TypeAlias = Callable[[Path], None]
+
+
+def database(data: Path) -> Path:
+    """Return the database of the only library."""
+    return next(data.rglob("library.db"))
+
+
+def torn_page(table: str) -> Damage:
+    """Spoil the first byte of the table's first page, which says what kind of page it is."""
+
+    def change(data: Path) -> None:
+        with closing(apsw.Connection(str(database(data)))) as connection:
+            sql = "SELECT rootpage FROM sqlite_schema WHERE name = ?"
+            page = int(connection.execute(sql, (table,)).fetchall()[0][0])  # type: ignore[arg-type]  # a number
+        with database(data).open("r+b") as file:
+            file.seek((page - 1) * PAGE)
+            file.write(b"\x4d")
+
+    return change
 
 
 def faults(data: Path) -> list[str]:

@@ -1,9 +1,10 @@
-"""Lists, counts, facets, deletions and updates by filter: each equals what plain Python makes of the same rows."""
+"""Whatever takes a filter equals what plain Python makes of the same rows: searches, lists, counts, facets, changes."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,8 +17,9 @@ from pergamum.domain.filters import And
 from pergamum.domain.json import Json
 from pergamum.domain.listing import IDS, UNSORTED, Listing, Order
 from pergamum.domain.schema import MetadataSchema
+from pergamum.engine.where import Where
 from tests.support.filters import Given
-from tests.support.library import NOW, a_library
+from tests.support.library import NOW, a_library, vector
 from tests.support.random_filters import VALUES, filters, names, records, schemas, values
 from tests.support.selection import Row, Stored
 
@@ -209,3 +211,20 @@ def test_the_same_commands_make_the_same_rows_and_history(data: st.DataObject, s
 
 def _change(level: Level) -> FieldChanges:
     return FieldChanges(set={"title" if level is Level.DOCUMENT else "page_number": None})
+
+
+@settings(max_examples=60)
+@given(st.data(), libraries(), st.integers(1, 6), st.floats(-1, 5))
+def test_a_search_finds_the_nearest_of_what_the_filter_holds_for(
+    data: st.DataObject, stored: Stored, k: int, aim: float
+) -> None:
+    filter = data.draw(filters(stored.schema, Level.CHUNK))
+    query = vector(1, aim)
+
+    (answer,) = stored.live.search(query[np.newaxis], k, "exact", where=Where.of(filter, stored.schema))
+
+    def distance(row: Row) -> float:
+        return float(np.linalg.norm(stored.live.view.vector(row.number).astype(np.float64) - query))
+
+    nearest = sorted(stored.matching(Level.CHUNK, filter), key=lambda row: (distance(row), row.number))[:k]
+    assert [hit.chunk.id for hit in answer.hits] == [row.id for row in nearest]

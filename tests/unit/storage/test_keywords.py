@@ -1,6 +1,5 @@
 """The full-text tables: FTS5 keeps our words as they are, damage costs no write, and the rows can make them again."""
 
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -14,13 +13,11 @@ from pergamum.storage.base import LibraryStore
 from pergamum.storage.sqlite.schema import KEYWORDS
 from pergamum.storage.sqlite.storage import SqliteStorage
 from pergamum.storage.sqlite.verify import Care, Severity, verify_data_folder
-from tests.support.keywords import faults
+from tests.support.keywords import Damage, database, faults, torn_page
 from tests.support.storage import NOW, document, library, save, stored
 
 LIBRARY = library()
-PAGE = 8_192
 CHUNKS = 60
-Damage = Callable[[Path], None]
 
 
 @pytest.fixture
@@ -38,28 +35,10 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def database(data: Path) -> Path:
-    return next(data.rglob("library.db"))
-
-
 def sql(statement: str) -> Damage:
     def change(data: Path) -> None:
         with closing(apsw.Connection(str(database(data)))) as connection:
             connection.execute(statement)
-
-    return change
-
-
-def torn_page(table: str) -> Damage:
-    """Spoil the first byte of the table's first page, which says what kind of page it is."""
-
-    def change(data: Path) -> None:
-        with closing(apsw.Connection(str(database(data)))) as connection:
-            sql = "SELECT rootpage FROM sqlite_schema WHERE name = ?"
-            page = int(connection.execute(sql, (table,)).fetchall()[0][0])  # type: ignore[arg-type]  # a number
-        with database(data).open("r+b") as file:
-            file.seek((page - 1) * PAGE)
-            file.write(b"\x4d")
 
     return change
 
