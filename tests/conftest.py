@@ -5,12 +5,20 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = {"PERGAMUM_TEST_DATA", "PERGAMUM_KERNEL_CACHE"}
 
-settings.register_profile("ci", max_examples=100, deadline=None, print_blob=True, database=None)
+# No test may fail for its time, so neither does a health check: a busy machine is no fault of the code.
+settings.register_profile(
+    "ci",
+    max_examples=100,
+    deadline=None,
+    print_blob=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.register_profile("quick", settings.get_profile("ci"), max_examples=15)
 settings.register_profile("thorough", settings.get_profile("ci"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
