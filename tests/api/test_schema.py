@@ -243,6 +243,12 @@ def test_a_widened_field_takes_old_and_new_values(client: TestClient) -> None:
     assert assert_problem(refused, 422, "invalid-field")["field"] == "chunks.u.type"
 
 
+def test_a_dry_run_of_no_change_tells_the_schema_as_it_is(client: TestClient, library: str) -> None:
+    tried = patch(client, library, dry_run=True, documents={"add": {}})
+
+    assert tried["metadata_schema"] == patch(client, library)["metadata_schema"] == EMPTY
+
+
 def test_what_stored_metadata_would_fail_is_refused_and_a_dry_run_says_so(client: TestClient) -> None:
     library = declare(client, "open", documents={"n": {"type": "integer"}})
     for number in range(12):

@@ -222,6 +222,7 @@ def test_a_dry_run_that_would_do_says_so(client: TestClient, books: str) -> None
         ("documents", {"append": {"title": ["x"]}}, "invalid-field"),
         ("documents", {"append": {"year": [1]}}, "invalid-field"),
         ("documents", {"append": {"tags": [str(n) for n in range(100)]}}, "invalid-field"),
+        ("documents", {"set": {"year": 1}, "unset": ["year"]}, "invalid-request"),
         ("chunks", {"set": {"page_number": -1}}, "invalid-request"),
         ("chunks", {"set": {"text": "x"}}, "invalid-field"),
         ("chunks", {"remove": {"page_number": [1]}}, "invalid-field"),
@@ -234,6 +235,48 @@ def test_changes_that_cannot_be_are_refused(
     answer = client.post(f"{books}/{noun}:update", json={"filter": ALL, **change})
 
     assert_problem(answer, 422, slug)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"set": {"deep": [[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]}}, "body.set"),
+        ({"set": {"long": "x" * 65_537}}, "body.set"),
+        ({"append": {"list": [2**63]}}, "body.append"),
+    ],
+)
+def test_a_value_no_metadata_can_hold_is_refused_where_it_stands(
+    client: TestClient, books: str, change: dict[str, Any], field: str
+) -> None:
+    answer = client.post(f"{books}/documents:update", json={"filter": ALL, **change})
+
+    assert assert_problem(answer, 422, "invalid-request")["errors"][0]["field"] == field
+
+
+def test_tags_of_chunks_are_metadata_like_any_other(client: TestClient, books: str) -> None:
+    many = [str(number) for number in range(101)]
+
+    told = post(client, f"{books}/chunks:update", filter=ALL, append={"tags": many})
+
+    assert told["updated"] == 6
+    assert client.get(f"{books}/chunks/c00").json()["metadata"]["tags"] == many
+
+
+def test_metadata_cannot_grow_beyond_its_limit(client: TestClient, books: str) -> None:
+    def half(name: str) -> dict[str, Any]:
+        return {"filter": ALL, "append": {name: ["x" * 40_000]}}
+
+    for noun in ("documents", "chunks"):
+        post(client, f"{books}/{noun}:update", **half("first"))
+        tried = post(client, f"{books}/{noun}:update", **half("second"), dry_run=True)
+        refused = assert_problem(client.post(f"{books}/{noun}:update", json=half("second")), 422, "invalid-field")
+        assert tried["failing"] == tried["matched"]
+        assert refused["field"] == "metadata"
+    for path in ("documents/d0", "chunks/c00"):
+        patch = {"metadata": {"second": "x" * 40_000}}
+        assert assert_problem(client.patch(f"{books}/{path}", json=patch), 422, "invalid-field")["field"] == "metadata"
+        assert "second" not in client.get(f"{books}/{path}").json()["metadata"]
+        assert client.patch(f"{books}/{path}", json={"metadata": {"first": None, "second": 1}}).status_code == 200
 
 
 @pytest.mark.parametrize("verb", ["documents:delete", "chunks:delete", "documents:update"])

@@ -36,11 +36,12 @@ def torn_page(table: str) -> Damage:
 def faults(data: Path) -> list[str]:
     """Return what is wrong with the keyword index of each library, where it does not hold exactly its rows' words.
 
-    REQUIRES: nobody has the libraries open.
+    REQUIRES: nobody writes documents.
     """
     return [found for path in sorted((data / "libraries").rglob("library.db")) if (found := _fault(path)) is not None]
 
 
 def _fault(path: Path) -> str | None:
     with closing(apsw.Connection(str(path))) as connection:
+        connection.set_busy_timeout(10_000)  # of an open library: what goes on after a write takes the lock too
         return keyword_fault(connection) if is_sound(connection) else "it is marked as unsound"

@@ -62,6 +62,8 @@ class Edits:
         fields = self._fixed(document)
         if "tags" in fields:
             fields["tags"] = tuple(fields["tags"] or ())
+            if len(fields["tags"]) > MAX_TAGS:
+                raise InvalidField("tags", f"may be at most {MAX_TAGS}")
         fields["metadata"] = self._metadata(document.metadata)
         return replace(document, **fields, version=document.version + 1, updated_at=at)
 
@@ -132,8 +134,6 @@ def _appending(values: Sequence[Json]) -> _Making:
                 if (same := _same(kind, value)) not in held:
                     held.add(same)
                     after.append(value)
-            if name == "tags" and len(after) > MAX_TAGS:
-                raise InvalidField(name, f"may be at most {MAX_TAGS}")
             return after
 
         return change

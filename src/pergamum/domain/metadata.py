@@ -3,6 +3,7 @@
 Null is no value: a null is what a field left out is, in every mode.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -16,6 +17,8 @@ from pergamum.domain.values import Misfit, Typed, typed
 from pergamum.errors import InvalidMetadata
 
 MAX_NAME = 128
+MAX_BYTES = 64 << 10
+"""Of the JSON of metadata, as UTF-8."""
 _INFERRED: Mapping[type, ScalarType] = {
     bool: ScalarType.BOOLEAN,
     int: ScalarType.INTEGER,
@@ -69,6 +72,11 @@ def misfit(known: MetadataField, value: Json) -> str | None:
     if known.low is None and known.high is None:
         return None
     return _out_of_bounds(known, found)
+
+
+def too_large(metadata: JsonObject) -> bool:
+    """Whether this is more than metadata may be. The wire refuses what is given; changes may make too much of it."""
+    return len(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode()) > MAX_BYTES
 
 
 def missing(known: MetadataField, metadata: JsonObject, name: str) -> bool:
@@ -128,7 +136,12 @@ def _filled(filled: Iterable[tuple[str, MetadataField]], metadata: JsonObject) -
             defaults[name] = known.default
         elif known.required:
             raise InvalidMetadata(name, "is required", str(known.type))
-    return metadata | defaults if defaults else metadata
+    if not defaults:
+        return metadata
+    whole = metadata | defaults
+    if too_large(whole):
+        raise InvalidMetadata(next(reversed(defaults)), f"with its default the metadata is over {MAX_BYTES:,} bytes")
+    return whole
 
 
 def _extended(schema: MetadataSchema, level: Level, new: JsonObject) -> MetadataSchema:

@@ -5,7 +5,7 @@ from typing import Final
 
 from pergamum.domain.fields import FieldType, Level, Scalar, ScalarType
 from pergamum.domain.json import Json, JsonObject
-from pergamum.domain.metadata import misfit, name_fault, spelled
+from pergamum.domain.metadata import MAX_BYTES, misfit, name_fault, spelled, too_large
 from pergamum.domain.schema import MAX_FIELDS, MetadataField, MetadataSchema, SchemaMode
 from pergamum.domain.values import Misfit, typed
 from pergamum.errors import InvalidField
@@ -33,9 +33,13 @@ def declared_schema(
 
 
 def require_few(level: Level, fields: Mapping[str, MetadataField]) -> None:
-    """Raise `InvalidField` for more fields than a schema may have."""
+    """Raise `InvalidField` for more fields than a schema may have, or more defaults than metadata may hold."""
     if len(fields) > MAX_FIELDS:
         raise InvalidField(WHERE[level], f"has more than {MAX_FIELDS} fields")
+    defaults: dict[str, Json] = {name: known.default for name, known in fields.items() if known.default is not None}
+    if defaults and too_large(defaults):
+        name = next(reversed(defaults))
+        raise InvalidField(f"{WHERE[level]}.{name}.default", f"the defaults are over {MAX_BYTES:,} bytes of JSON")
 
 
 def declared_field(level: Level, name: str, key: str, said: JsonObject) -> MetadataField:

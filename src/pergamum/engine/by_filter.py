@@ -17,7 +17,7 @@ from pergamum.domain.field_changes import Edits, edits
 from pergamum.domain.fields import Level
 from pergamum.domain.filters import Filter
 from pergamum.domain.schema import MetadataSchema
-from pergamum.engine.metadata_checks import accepted_at
+from pergamum.engine.metadata_checks import merged_at
 from pergamum.errors import Fact, Invalid, InvalidField
 from pergamum.storage.base import Rows, StoredChunk, WritableRows
 
@@ -166,7 +166,7 @@ def _edited(document: Document, made: Edits, schema: MetadataSchema, at: datetim
         raise fault.located(document_id=document.id) from None
     if not made.metadata:
         return changed, schema
-    metadata, schema = accepted_at(schema, Level.DOCUMENT, changed.metadata, document_id=document.id)
+    metadata, schema = merged_at(schema, Level.DOCUMENT, changed.metadata, document_id=document.id)
     return replace(changed, metadata=metadata), schema
 
 
@@ -179,7 +179,7 @@ def _edited_chunk(chunk: Chunk, made: Edits, schema: MetadataSchema, at: datetim
         raise fault.located(**where) from None
     if not made.metadata:
         return changed, schema
-    metadata, schema = accepted_at(schema, Level.CHUNK, changed.metadata, **where)
+    metadata, schema = merged_at(schema, Level.CHUNK, changed.metadata, **where)
     return replace(changed, metadata=metadata), schema
 
 

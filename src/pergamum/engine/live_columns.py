@@ -58,7 +58,10 @@ class ColumnsLoader:
             return Prepared(loading.read_columns(rows) if columns is None else columns, state.position)
 
     def caught_up(self, prepared: Prepared) -> "Columns":
-        """Return the columns as the rows are now. O(rows written since). REQUIRES: nobody writes, the era is theirs."""
+        """Return the columns as the rows are now. O(documents + rows written since).
+
+        REQUIRES: nobody writes, the era is theirs.
+        """
         from pergamum.engine.columns.loading import caught_up  # noqa: PLC0415  # polars, see above
 
         with self._store.reading() as rows:

@@ -96,7 +96,7 @@ class LiveLibrary:
         return checked(filter, (view or self._view).state.library.metadata_schema, level)
 
     def view_with_columns(self) -> View:
-        """Return the current view with what filters need. O(rows) when it is asked for first.
+        """Return the current view with what filters need. O(rows) when it is asked for first. Raises `LibraryReadOnly`.
 
         REQUIRES: the caller is in no transaction.
         """
@@ -125,9 +125,13 @@ class LiveLibrary:
     def _publish_columns(self, prepared: Prepared) -> None:
         with self._writer:
             view = self._view
-            if view.columns is None and prepared.columns.era == view.state.library.metadata_schema.era:
+            if view.columns is not None:
+                return
+            if prepared.columns.era == view.state.library.metadata_schema.era:
                 self._view = view.with_columns(self._columns.caught_up(prepared))
                 self._columns.forget()
+            elif self.failure is not None:  # a commit that is not known of: the rows are of another era for good
+                raise LibraryReadOnly(self.failure)
 
     def selected(self, view: View, rows: Rows, checked: CheckedFilter, level: Level) -> Flags:
         """Return where the filter holds, by slot (live or not) or by number of document (existing or not), read-only.

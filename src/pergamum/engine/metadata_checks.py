@@ -8,10 +8,10 @@ from pergamum.domain.chunk import NewChunk
 from pergamum.domain.commands import NewDocument
 from pergamum.domain.fields import Level
 from pergamum.domain.json import JsonObject
-from pergamum.domain.metadata import accepted
+from pergamum.domain.metadata import MAX_BYTES, accepted, too_large
 from pergamum.domain.schema import MetadataSchema
 from pergamum.domain.schema_changes import SchemaChanges, demands
-from pergamum.errors import Fact, InvalidMetadata, SchemaMismatch
+from pergamum.errors import Fact, InvalidField, InvalidMetadata, SchemaMismatch
 from pergamum.storage.base import Rows
 
 MAX_EXAMPLES: Final = 10
@@ -26,6 +26,18 @@ def accepted_at(
     except InvalidMetadata as fault:
         fault.located(**where)
         raise
+
+
+def merged_at(
+    schema: MetadataSchema, level: Level, merged: JsonObject, **where: Fact
+) -> tuple[JsonObject, MetadataSchema]:
+    """Do as `accepted_at` for stored metadata that a change was merged into: it may have grown beyond its limit.
+
+    Raises `InvalidField` then.
+    """
+    if too_large(merged):
+        raise InvalidField("metadata", f"is over {MAX_BYTES:,} bytes of JSON").located(**where)
+    return accepted_at(schema, level, merged, **where)
 
 
 def accepted_documents(

@@ -45,7 +45,7 @@ from pergamum.engine.id_checks import (
     refuse_owned_elsewhere,
     refuse_without_document,
 )
-from pergamum.engine.metadata_checks import accepted_at, accepted_chunks, accepted_documents, misfits
+from pergamum.engine.metadata_checks import accepted_chunks, accepted_documents, merged_at, misfits
 from pergamum.engine.written import Written
 from pergamum.errors import (
     ChunkNotFound,
@@ -175,7 +175,7 @@ class StateMachine:
     def _patch_document(self, position: int, command: PatchDocument) -> Outcome:
         document = self._document(command.document_id).changed(command.changes, command.at)
         if "metadata" in command.changes:
-            checked = accepted_at(self.schema, Level.DOCUMENT, document.metadata, document_id=document.id)
+            checked = merged_at(self.schema, Level.DOCUMENT, document.metadata, document_id=document.id)
             document = replace(document, metadata=self.accepted(checked))
         if command.chunks is None:
             self.store_documents([document])
@@ -220,7 +220,7 @@ class StateMachine:
         metadata = chunk.metadata
         if "metadata" in changes:
             merged = merge_object(metadata, changes["metadata"])
-            metadata = self.accepted(accepted_at(self.schema, Level.CHUNK, merged, chunk_id=chunk.id))
+            metadata = self.accepted(merged_at(self.schema, Level.CHUNK, merged, chunk_id=chunk.id))
         new = NewChunk(
             id=chunk.id,
             document_id=chunk.document_id,

@@ -16,11 +16,14 @@ from pergamum.storage.base import Rows
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """A filter over chunks. Two are equal when they ask the same: as they were asked, 1, 1.0 and true look alike."""
+    """A filter over chunks. Two are equal when they ask the same: as they were asked, 1, 1.0 and true look alike.
+
+    But not under different schemas: what was asked may mean the same in both, and not in a third.
+    """
 
     checked: CheckedFilter
     asked: Filter = field(compare=False)
-    schema: MetadataSchema = field(compare=False)
+    schema: MetadataSchema
 
     @classmethod
     def of(cls, asked: Filter, schema: MetadataSchema) -> Self:

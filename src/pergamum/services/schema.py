@@ -52,5 +52,7 @@ class SchemaService:
         with self._catalog.opened(self._catalog.resolve(reference)) as live, live.reading() as rows:
             state = rows.state()
             before = state.library.metadata_schema
+            if changes == SchemaChanges():
+                return SchemaChanged(before, state.position)
             after = changed(before, changes)
             return SchemaChanged(after, state.position, misfits(rows, before, after, changes))

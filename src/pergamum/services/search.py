@@ -1,6 +1,7 @@
 """What can be asked of a library."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Final, Self, TypeAlias
 from uuid import UUID
@@ -109,8 +110,14 @@ class SearchService:
                     raise fault.located(query=place) from None
                 found[place] = fault
         for wanted, asked in alike.items():
-            answers = self._answers(live, np.stack([vector for _, vector in asked]), wanted)
-            found.update((place, answer) for (place, _), answer in zip(asked, answers, strict=True))
+            places = [place for place, _ in asked]
+            try:
+                each: Sequence[Found] = self._answers(live, np.stack([vector for _, vector in asked]), wanted)
+            except FAULTS as fault:  # the schema has changed since the filter was checked
+                if stop_at_fault:
+                    raise fault.located(query=places[0]) from None
+                each = [copy(fault) for _ in asked]
+            found.update(zip(places, each, strict=True))
         return [found[place] for place in range(len(queries))]
 
     def _plain(self, live: LiveLibrary, query: Query) -> tuple[_Wanted, Vector]:

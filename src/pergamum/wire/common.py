@@ -19,9 +19,9 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema, to_json
 
+from pergamum.domain.metadata import MAX_BYTES as MAX_METADATA_BYTES
 from pergamum.domain.vectors import MAX_DIMENSION, Vector
 
-MAX_METADATA_BYTES = 64 << 10
 MAX_METADATA_DEPTH = 16
 MAX_TEXT = 16 << 20
 MAX_CURSOR = 4_096

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, Self, TypeAlias
 
-from pydantic import Field, JsonValue, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, Field, JsonValue, TypeAdapter, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from pergamum.domain.facets import MAX_FACETS, MAX_RANGES, MAX_TOP
@@ -167,6 +167,11 @@ _FIXED: Final[Mapping[Level, Mapping[str, TypeAdapter[object]]]] = {
 assert all(_FIXED[level].keys() == CHANGEABLE[level].keys() for level in Level)
 
 
+def _check_appended(append: dict[str, list[JsonValue]]) -> dict[str, list[JsonValue]]:
+    check_metadata(dict(append))
+    return append
+
+
 class UpdateWhereIn(RequestModel):
     """What to change, and in what: in everything that has to be said, {"and": []}.
 
@@ -175,9 +180,9 @@ class UpdateWhereIn(RequestModel):
     """
 
     filter: FilterIn
-    set: dict[FieldName, JsonValue] = Field(default_factory=dict)
+    set: Annotated[dict[FieldName, JsonValue], AfterValidator(check_metadata)] = Field(default_factory=dict)
     unset: Annotated[list[FieldName], Field(max_length=1_000)] = Field(default_factory=list)
-    append: dict[FieldName, _Values] = Field(default_factory=dict)
+    append: Annotated[dict[FieldName, _Values], AfterValidator(_check_appended)] = Field(default_factory=dict)
     remove: dict[FieldName, _Values] = Field(default_factory=dict)
     dry_run: Annotated[bool, Field(description="Change nothing: say how many there are, and what would fail.")] = False
 
@@ -187,9 +192,8 @@ class UpdateWhereIn(RequestModel):
         if not names:
             raise PydanticCustomError("changes", "changes nothing: give set, unset, append or remove")
         if len(frozenset(names)) < len(names):
-            raise PydanticCustomError("changes", "changes a field twice")
-        check_metadata(self.set)
-        check_metadata({name: list(values) for name, values in self.append.items()})
+            twice = next(name for name in names if names.count(name) > 1)
+            raise PydanticCustomError("changes", f"changes {twice!r} twice")
         return self
 
 
@@ -235,7 +239,8 @@ class UpdateWhereOut(AnswerModel):
 def _check_fixed(asked: UpdateWhereIn, level: Level) -> None:
     """Refuse a value that the fixed field cannot take; metadata fields are known to the library alone."""
     given = [(name, asked.set[name]) for name in _FIXED[level] if name in asked.set]
-    given += [("tags", asked.append["tags"])] if "tags" in asked.append else []
+    if level is Level.DOCUMENT and "tags" in asked.append:
+        given.append(("tags", asked.append["tags"]))
     for name, value in given:
         try:
             _FIXED[level][name].validate_python(value, strict=True)

@@ -259,3 +259,13 @@ def test_nothing_is_nothing() -> None:
 
     assert stored is empty
     assert after == MetadataSchema()
+
+
+def test_defaults_make_no_more_of_metadata_than_it_may_be() -> None:
+    made = schema(long={"type": "string", "default": "x" * 40_000})
+
+    assert len(check(made, {"a": "x" * 20_000})[0]) == 2
+    with pytest.raises(InvalidMetadata) as refused:
+        check(made, {"a": "x" * 30_000})
+
+    assert refused.value.facts["field"] == "metadata.long"

@@ -112,6 +112,16 @@ def test_any_other_name_is_taken(name: str) -> None:
     assert schema.chunks == {name: MetadataField(name, FieldType(ScalarType.STRING))}
 
 
+def test_defaults_are_no_more_than_metadata_may_be() -> None:
+    half: JsonObject = {"type": "string", "default": "x" * 40_000}
+
+    assert declared_schema(SchemaMode.STRICT, {"a": half}, {"b": half}).documents["a"].default is not None
+    with pytest.raises(InvalidField) as refused:
+        declared_schema(SchemaMode.STRICT, {"a": half, "b": half}, {})
+
+    assert refused.value.facts["field"] == "documents.b.default"
+
+
 def test_more_fields_than_the_limit_are_refused() -> None:
     fields: dict[str, JsonObject] = {f"f{n}": {"type": "string"} for n in range(1_001)}
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pergamum.domain.highlights import highlights
+from pergamum.domain.highlights import LOOKED_AT, highlights
 from pergamum.domain.keywords import MOST_PHRASES, Phrase, read_keywords, worth_ranking
 from pergamum.domain.words import MOST_CHARACTERS, folded, words
 
@@ -139,3 +139,9 @@ def test_neighbouring_highlights_are_one_and_only_the_first_are_given() -> None:
     assert highlights("東京都 x", read_keywords("東京都")) == [(0, 3)]
     assert highlights("a b a b a", read_keywords("a"), limit=2) == [(0, 1), (4, 5)]
     assert highlights("a", read_keywords("b")) == []
+
+
+def test_highlights_come_from_the_beginning_of_a_long_text_and_are_whole_words() -> None:
+    text = "moon " + "x" * (LOOKED_AT - 7) + " moonlight moon"
+
+    assert highlights(text, read_keywords("moon m mo")) == [(0, 4)]

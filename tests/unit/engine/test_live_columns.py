@@ -8,9 +8,11 @@ import pytest
 from pergamum.domain.commands import DeleteChunk
 from pergamum.domain.fields import Level
 from pergamum.domain.filters import Condition, Filter, Not, Op
+from pergamum.engine.columns import columns
+from pergamum.engine.columns.cache import ResultCache
 from pergamum.engine.live_library import LiveLibrary
 from pergamum.engine.view import View
-from pergamum.index.mask import SlotMask
+from pergamum.index.mask import BLOCK_SLOTS, SlotMask
 from pergamum.storage.memory.library_store import MemoryLibraryStore
 from tests.support.library import NOW, a_chunk, a_library, put, put_chunks, vector
 
@@ -59,6 +61,21 @@ def test_a_mask_is_made_once_while_nothing_changes(live: LiveLibrary) -> None:
     first = allowed(live, view, filter)
 
     assert allowed(live, live.view_with_columns(), Condition("chunk_index", Op.EQ, 0)) is first
+
+
+def test_the_masks_of_a_small_library_are_counted_as_large_as_they_are(
+    live: LiveLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(columns, "RESULTS", ResultCache(20 * BLOCK_SLOTS))
+    view = live.view_with_columns()
+    filters = [live.checked(Level.CHUNK, Condition("chunk_index", Op.LT, number)) for number in range(100)]
+
+    with live.reading() as rows:
+        masks = [live.allowed(view, rows, filter) for filter in filters]
+
+    assert view.columns is not None
+    kept = [mask for mask, filter in zip(masks, filters, strict=True) if view.columns.known(filter, view.live) is mask]
+    assert 10 <= len(kept) <= 20
 
 
 def test_a_chunk_that_is_deleted_leaves_the_mask(live: LiveLibrary) -> None:

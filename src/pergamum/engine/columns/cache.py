@@ -8,8 +8,8 @@ from typing import Final, cast
 
 from pergamum.domain.filters import And, CheckedFilter, Not, Or
 
-_LEAST_BYTES: Final = 256
-"""What an entry takes beside its arrays."""
+_LEAST_BYTES: Final = 448
+"""What an entry takes beside what it holds: measured 435, of which 113 are the array that holds it."""
 
 
 @dataclass(slots=True, eq=False)

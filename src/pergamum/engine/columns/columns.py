@@ -61,7 +61,7 @@ class Columns:
         flags = self.evaluate(checked, Level.CHUNK, special, keep=keep)
         mask = SlotMask.of(flags & live.flags(len(flags)))
         if keep:
-            RESULTS.put(self._mask_key(checked), (live, mask), len(flags))
+            RESULTS.put(self._mask_key(checked), (live, mask), mask.flat().nbytes)  # whole blocks, however few slots
         return mask
 
     def known(self, checked: CheckedFilter, live: SlotMask) -> SlotMask | None:

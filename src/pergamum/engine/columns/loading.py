@@ -17,7 +17,7 @@ from pergamum.engine.columns.table import Table
 from pergamum.engine.saved_columns import SavedColumns
 from pergamum.engine.snapshots import damaged_files
 from pergamum.errors import Damaged
-from pergamum.storage.base import LibraryState, Rows
+from pergamum.storage.base import Rows
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ def read_columns(rows: Rows) -> Columns:
 def restored(saved: SavedColumns, rows: Rows) -> Columns | None:
     """Return the saved columns with what was written since; None where they are damaged, which is logged.
 
-    O(bytes, rows written since). REQUIRES: the schema of the rows is of their era.
+    O(bytes, documents, rows written since). REQUIRES: the schema of the rows is of their era.
     """
     try:
         for name, reason in damaged_files(saved.folder, saved.files):
@@ -52,7 +52,7 @@ def restored(saved: SavedColumns, rows: Rows) -> Columns | None:
 
 
 def caught_up(columns: Columns, since: int, rows: Rows) -> Columns:
-    """Return the columns as the rows are, from those at the position `since`. O(rows written since).
+    """Return the columns as the rows are, from those at the position `since`. O(documents + rows written since).
 
     REQUIRES: the schema of the rows is of the columns' era.
     """
@@ -63,20 +63,17 @@ def caught_up(columns: Columns, since: int, rows: Rows) -> Columns:
     changed = Changed(
         dict(_chunk_rows(rows, schema, since, columns.chunks.count)), dict(_document_rows(rows, schema, since))
     )
-    changed.documents.update(_removed(columns, changed, state, rows))
+    changed.documents.update(_removed(columns, rows))
     return columns.with_rows(changed, state)
 
 
-def _removed(columns: Columns, changed: Changed, state: LibraryState, rows: Rows) -> dict[int, DocumentRow | None]:
-    """Return the documents that the columns have and the rows do not. O(1) if there are none."""
-    alive = columns.live_documents().copy()
-    before = np.flatnonzero(alive)
-    alive = np.concatenate([alive, np.zeros(max(changed.documents, default=0) + 1, np.bool_)])
-    alive[list(changed.documents)] = True
-    if np.count_nonzero(alive) == state.documents:
-        return {}
-    gone = np.setdiff1d(before, rows.all_document_numbers())
-    return dict.fromkeys(number for number in gone.tolist() if number not in changed.documents)
+def _removed(columns: Columns, rows: Rows) -> dict[int, DocumentRow | None]:
+    """Return the documents that the columns have and the rows do not. O(documents), 0.2 µs each.
+
+    Counts would not do: the rows count documents, too, that are damaged, and the columns do not have those.
+    """
+    gone = np.setdiff1d(np.flatnonzero(columns.live_documents()), rows.all_document_numbers(), assume_unique=True)
+    return dict.fromkeys(gone.tolist())
 
 
 def _document_rows(rows: Rows, schema: MetadataSchema, since: int) -> Iterator[tuple[int, DocumentRow | None]]:

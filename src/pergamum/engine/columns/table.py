@@ -101,16 +101,16 @@ class Table:
         REQUIRES: no field of places, none that the rows answer. O(count) once for each field of the table.
         """
         name, kind = name_of(column), type_of(column.type)
+        if len(self.runs) == 1 and self.runs[0].covers(self.count):
+            return _column(self.runs[0], name, kind)  # nothing to keep: that would only outlive the run
         key = ("series", self.serial, name)
         known = cast("pl.Series | None", RESULTS.get(key))
         if known is None:
             known = self._series(name, kind)
-            RESULTS.put(key, known, int(known.estimated_size()) if len(self.runs) != 1 else 0)
+            RESULTS.put(key, known, int(known.estimated_size()))
         return known
 
     def _series(self, name: str, kind: pl.DataType) -> pl.Series:
-        if len(self.runs) == 1 and self.runs[0].covers(self.count):
-            return _column(self.runs[0], name, kind)
         places, first = np.full(self.count, -1, np.int64), 0
         for run in self.runs:
             run.place(places, np.arange(first, first + run.size))

@@ -38,7 +38,10 @@ from pergamum.engine.columns.table import Table
 from pergamum.engine.index_faults import look_inside
 from pergamum.engine.live_library import LiveLibrary
 from pergamum.engine.saved_columns import CHUNKS, DOCUMENTS
+from pergamum.errors import LibraryReadOnly, OutcomeUnknown
+from pergamum.storage.base import Rows
 from pergamum.storage.sqlite.storage import SqliteStorage
+from pergamum.storage.sqlite.unit_of_work import SqliteUnitOfWork
 from tests.support.library import NOW, a_chunk, a_library, put, put_chunks, vector
 from tests.support.random_filters import filters, records, schemas
 from tests.unit.engine.columns.test_columns_against_python import check, commands
@@ -243,6 +246,27 @@ def test_columns_are_made_again_when_stored_values_mean_something_else(library: 
     assert live.view.state.library.metadata_schema.era > before
     assert selected(live, "chunk.n", 1.0) == ["d1-0", "d1-1"]
     assert selected(library.reopen(), "chunk.n", 1.0) == ["d1-0", "d1-1"]
+
+
+def test_columns_of_rows_that_no_view_shows_are_given_up(library: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    live, commit, reads = library.live, SqliteUnitOfWork.commit, iter(range(3))
+    live.write([numbered("d0", 0)])
+
+    def uncertain(work: SqliteUnitOfWork) -> None:
+        commit(work)
+        raise OutcomeUnknown("EIO")
+
+    def at_most_three_times(rows: Rows) -> Columns:
+        next(reads)
+        return read_columns(rows)
+
+    monkeypatch.setattr(SqliteUnitOfWork, "commit", uncertain)
+    monkeypatch.setattr(loading, "read_columns", at_most_three_times)
+    with pytest.raises(OutcomeUnknown):
+        live.write([UpdateSchema(SchemaChanges(chunks=LevelChanges(change={"n": {"type": "float"}})), NOW)])
+
+    with pytest.raises(LibraryReadOnly):
+        live.view_with_columns()
 
 
 def test_a_renamed_field_keeps_its_column(library: Opened) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pergamum.domain.fields import Column, FieldType, Level, ScalarType
 from pergamum.engine.columns import table as module
+from pergamum.engine.columns.cache import RESULTS
 from pergamum.engine.columns.names import DOCUMENT
 from pergamum.engine.columns.run import Run, joined, merged
 from pergamum.engine.columns.table import Table
@@ -73,6 +74,15 @@ def test_flags_are_those_of_the_rows(writes: list[Model]) -> None:
     assert flags.tolist() == [(model.get(row) or 0) > 4 for row in range(table.count)]
     assert gathered.tolist() == [row in model and row % 3 in {0, 2} for row in range(table.count)]
     assert not flags.flags.writeable
+
+
+def test_the_cache_holds_no_column_of_a_run_back() -> None:
+    """Such a column is not counted as the cache's, and would outlive its library there."""
+    table = Table((run({0: 1, 1: 2}),), 2)
+
+    assert table.series(COLUMN).to_list() == [1, 2]
+
+    assert RESULTS.get(("series", table.serial, NAME)) is None
 
 
 @given(
