@@ -6,6 +6,7 @@ in library.db.
 """
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -181,10 +182,13 @@ def discard_snapshots(index_folder: Path | None, keep: IndexSnapshot | None) -> 
 
 
 def snapshot_bytes(index_folder: Path | None) -> int:
-    """Return how many bytes the index snapshots hold on disk."""
+    """Return how many bytes the index snapshots hold on disk.
+
+    Upkeep may delete an old one meanwhile: what has gone counts nothing (`os.walk` goes on, `Path.rglob` raises).
+    """
     if index_folder is None:
         return 0
-    return sum(size for file in index_folder.rglob("*") if (size := _size(file)))
+    return sum(_size(Path(folder, name)) for folder, _, names in os.walk(index_folder) for name in names)
 
 
 def _unused(index_folder: Path, position: int) -> Path:
