@@ -6,13 +6,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 from fastapi import FastAPI
 
 from pergamum.api.app_factory import create_api
 from pergamum.api.dependencies import Services
 from pergamum.api.limits import Limits as RequestLimits
-from pergamum.api.logs import configure_logs
+from pergamum.api.logs import configure_logs, leave_to_logging
 from pergamum.api.observability import Metrics
 from pergamum.embedding.factory import Embedders
 from pergamum.engine.auto import Rule
@@ -44,8 +45,18 @@ SPARE_DESCRIPTORS = 512
 
 def build(settings: Settings) -> FastAPI:
     """Open the data folder and return the app that serves it; its lifespan closes the folder. Raises `CannotStart`."""
-    kernel_cache.configure(settings.kernel_cache)
     configure_logs(settings.log_level, settings.log_format)
+    return _app(settings)
+
+
+def build_inside(folder: Path) -> FastAPI:
+    """Return the app for a program that is no server: its own logging is left alone and hears of warnings."""
+    leave_to_logging()
+    return _app(Settings(data_dir=folder))
+
+
+def _app(settings: Settings) -> FastAPI:
+    kernel_cache.configure(settings.kernel_cache)
     metrics = Metrics()
     core = build_core(settings, metrics.flush)
     embedders = Embedders(

@@ -11,7 +11,7 @@ import pytest
 
 from pergamum.cli import progress_bar
 from pergamum.client import Pergamum
-from pergamum.client.documents import Documents
+from pergamum.client.sync.documents import Documents
 from pergamum.client.drafts import OnError
 from pergamum.wire.problems import ImportOut
 from tests.cli.conftest import Shell
@@ -72,7 +72,7 @@ def test_rows_with_vectors_go_into_a_library_that_takes_them(
 
     assert done.code == 0, done.err
     library = client.libraries.get(name)
-    assert (library.info.dimension, library.info.embedding_model) == (3, None)
+    assert (library.info().dimension, library.info().embedding_model) == (3, None)
     assert library.search(vector=[0, 1, 0], k=1).hits[0].text == "b"
 
 
@@ -85,7 +85,7 @@ def test_rows_without_ids_are_replaced_and_not_added_again(
     done = shell("import", file, "--library", name, "--restart", "--json")
 
     assert done.json["imported"] == 2
-    assert client.libraries.get(name).info.documents == 2
+    assert client.libraries.get(name).info().documents == 2
 
 
 def test_a_wrong_row_ends_the_import_and_the_next_run_continues_after_what_is_done(
@@ -104,7 +104,7 @@ def test_a_wrong_row_ends_the_import_and_the_next_run_continues_after_what_is_do
     assert second.code == 0
     assert second.json.items() >= {"resumed_after": 4, "imported": 4, "stored": 8, "skipped": 1, "row": 9}.items()
     assert "skipped row 6:" in second.err
-    assert client.libraries.get(name).info.documents == 5
+    assert client.libraries.get(name).info().documents == 5
 
 
 def test_an_interrupted_import_says_what_is_done_and_the_next_run_continues(
@@ -121,7 +121,7 @@ def test_an_interrupted_import_says_what_is_done_and_the_next_run_continues(
     assert (first.code, first.out) == (130, "")
     assert "rows up to 6 are done" in first.err
     assert second.json.items() >= {"resumed_after": 6, "imported": 4, "stored": 10}.items()
-    assert client.libraries.get(name).info.documents == 10
+    assert client.libraries.get(name).info().documents == 10
 
 
 def test_a_terminal_shows_the_rate(tmp_path: Path, shell: Shell, name: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from pergamum.client import Library, Unavailable
 from pergamum.client.call import Call, Reply
 from pergamum.client.drafts import OnError
 from pergamum.client.errors import refusal
+from pergamum.client.options import NO_OPTIONS, ReadOptions
 
 T = TypeVar("T")
 
@@ -29,7 +30,7 @@ class FakeServer:
         self.sizes: list[int] = []
         self._fails_after = fails_after
 
-    def send(self, call: Call[T]) -> T:
+    def send(self, call: Call[T], options: ReadOptions = NO_OPTIONS) -> T:
         if self._fails_after == len(self.sizes):
             self._fails_after = None
             raise refusal(503, {"detail": "stopping"}, request_id=None)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pergamum.client import ChunkOfDocument, Conflict, Invalid, Library, NotFound, Pergamum, Query, decoded
-from pergamum.client.pergamum import DEFAULT_URL
+from pergamum.client import DEFAULT_URL
 
 
 def test_text_in_nearest_text_out(texts: Library) -> None:
@@ -21,10 +21,10 @@ def test_text_in_nearest_text_out(texts: Library) -> None:
 
 
 def test_a_library_is_found_by_name_and_by_id(client: Pergamum, texts: Library) -> None:
-    name, id = texts.info.name, str(texts.info.id)
+    name, id = texts.info().name, str(texts.info().id)
 
-    assert client.libraries.get(name).info.id == client.libraries.get(id).info.id == texts.info.id
-    assert client.library(name).info.name == name
+    assert client.libraries.get(name).info().id == client.libraries.get(id).info().id == texts.info().id
+    assert client.library(name).info().name == name
     assert name in [library.name for library in client.libraries.list(page_size=1)]
 
 
@@ -33,7 +33,7 @@ def test_a_library_is_changed_and_deleted(client: Pergamum, texts: Library) -> N
 
     changed = client.libraries.update(texts.key, name=name, description="about the sea")
 
-    assert (changed.info.name, changed.info.description) == (name, "about the sea")
+    assert (changed.info().name, changed.info().description) == (name, "about the sea")
     assert texts.refresh().name == name
     client.libraries.delete(name)
     with pytest.raises(NotFound):
@@ -42,7 +42,7 @@ def test_a_library_is_changed_and_deleted(client: Pergamum, texts: Library) -> N
 
 def test_a_name_that_is_taken_is_a_conflict(client: Pergamum, texts: Library) -> None:
     with pytest.raises(Conflict) as caught:
-        client.libraries.create(name=texts.info.name)
+        client.libraries.create(name=texts.info().name)
 
     assert caught.value.type == "/problems/library-exists"
     assert caught.value.request_id
@@ -138,12 +138,12 @@ def test_a_search_takes_a_text_or_a_vector(texts: Library, query: Query) -> None
 
 
 def test_an_index_is_asked_for_and_its_operation_followed(client: Pergamum, vectors: Library) -> None:
-    operation = vectors.build_index(kind="brute_force")
+    operation = vectors.index.build(kind="brute_force")
 
     followed = client.operations.get(operation.id)
 
     assert followed.id == operation.id
-    assert vectors.index().kind == "brute_force"
+    assert vectors.index.status().kind == "brute_force"
     with pytest.raises(NotFound):
         client.operations.get(uuid4())
 

@@ -102,10 +102,10 @@ def test_a_schema_is_read_and_changed(articles: Library) -> None:
 def test_an_index_is_weighed_before_it_is_built_and_an_ended_operation_is_not_cancelled(
     client: Pergamum, articles: Library
 ) -> None:
-    weighed = articles.preflight_index(kind="kd_tree")
+    weighed = articles.index.preflight(kind="kd_tree")
 
     assert (weighed.kind, weighed.chunks) == ("kd_tree", 4)
-    operation = articles.build_index(kind="brute_force")
+    operation = articles.index.build(kind="brute_force")
     while client.operations.get(operation.id).status not in {"succeeded", "failed", "cancelled"}:
         pass
     with pytest.raises(Conflict):

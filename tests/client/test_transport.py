@@ -26,7 +26,7 @@ from pergamum.client import (
 )
 from pergamum.client.call import Call, Reply
 from pergamum.client.retry import Retries
-from pergamum.client.transport import Transport
+from pergamum.client.sync.transport import Transport
 
 Outcome: TypeAlias = httpx.Response | Exception
 

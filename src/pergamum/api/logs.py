@@ -28,3 +28,15 @@ def configure_logs(level: str, form: str) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=max(least, logging.WARNING), format="%(levelname)s %(name)s %(message)s", force=True)
+
+
+def leave_to_logging() -> None:
+    """Hand warnings and errors to Python's logging, under `pergamum`; nothing is changed where structlog is set up."""
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[structlog.processors.format_exc_info, structlog.stdlib.render_to_log_kwargs],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=lambda *_: logging.getLogger("pergamum.engine"),
+        cache_logger_on_first_use=True,
+    )

@@ -44,15 +44,15 @@ class Outcome:
         """Print what was done."""
         seconds = time.monotonic() - self._began
         if as_json:
-            where = {"file": str(self._file), "library": self._library.info.name, "library_id": self._library.key}
+            where = {"file": str(self._file), "library": self._library.info().name, "library_id": self._library.key}
             after = {"resumed_after": self._start.row, "imported": self.imported, "seconds": round(seconds, 3)}
             print_json(where | asdict(self.progress) | after)
             return
         if self._start.done:
-            typer.echo(f"{self._file} is in {self._library.info.name} already (--restart imports it again)")
+            typer.echo(f"{self._file} is in {self._library.info().name} already (--restart imports it again)")
             return
         skipped = f", {self.progress.skipped:,} skipped" if self.progress.skipped else ""
         rate = f"{self.imported / seconds:,.0f} documents/s" if seconds else "at once"
         typer.echo(
-            f"{self.imported:,} documents imported into {self._library.info.name}{skipped}, in {seconds:.1f} s ({rate})"
+            f"{self.imported:,} documents imported into {self._library.info().name}{skipped}, in {seconds:.1f} s ({rate})"
         )

@@ -46,14 +46,14 @@ def create(
     if model is not None:
         fields["embedding_model"] = None if model == "none" else model
     with connected(url) as client:
-        _show(client.libraries.create(**fields).info, as_json)
+        _show(client.libraries.create(**fields).info(), as_json)
 
 
 @libraries.command()
 def show(library: LibraryKey, url: Url = None, as_json: AsJson = False) -> None:
     """Print a library's settings and counts."""
     with connected(url) as client:
-        _show(client.libraries.get(library).info, as_json)
+        _show(client.libraries.get(library).info(), as_json)
 
 
 @libraries.command()
@@ -66,7 +66,7 @@ def delete(
 ) -> None:
     """Delete a library with everything in it."""
     with connected(url) as client:
-        info = client.libraries.get(library).info
+        info = client.libraries.get(library).info()
         if not yes:
             typer.confirm(f"Delete {info.name!r} with its {info.documents:,} documents?", abort=True, err=True)
         position = client.libraries.delete(str(info.id))

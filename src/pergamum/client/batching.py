@@ -1,10 +1,9 @@
 """Storing more than fits one request, one batch at a time."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
-from pergamum.client.errors import ClientError
 from pergamum.wire.chunks import ChunkBatchOut
 from pergamum.wire.documents import DocumentBatchOut
 
@@ -44,17 +43,3 @@ def batches(
             batch, room = [], most_bytes
     if batch:
         yield batch
-
-
-def store_all(items: Iterable[bytes], batch_size: int, store: Callable[[Sequence[bytes]], BatchOut]) -> Stored:
-    """Store the items in batches, each all or none; the first that fails ends it, with a note of what was stored."""
-    done, stored = 0, Stored()
-    for batch in batches(items, batch_size, size=len):
-        try:
-            answer = store(batch)
-        except ClientError as error:
-            error.add_note(f"in the batch of {len(batch)} after {done} that are stored")
-            raise
-        done += len(batch)
-        stored = Stored(stored.created + answer.created, stored.replaced + answer.replaced, answer.position)
-    return stored

@@ -29,6 +29,7 @@ class Call(Generic[T]):
     """One request and how its reply is read; `read` raises ValueError for a reply it cannot read.
 
     `repeatable`: sending it twice does no more than sending it once, so it may be repeated when its outcome is unknown.
+    `keyed`: it is a write that is sent with an idempotency key, which lets it be repeated as well.
     """
 
     method: str
@@ -38,6 +39,12 @@ class Call(Generic[T]):
     body: bytes | None = None
     content_type: str = JSON
     repeatable: bool = False
+    keyed: bool = False
+
+    @property
+    def safe(self) -> bool:
+        """Whether it may be sent again when its outcome is unknown."""
+        return self.repeatable or self.keyed
 
 
 def path(*segments: str) -> str:

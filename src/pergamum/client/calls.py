@@ -11,7 +11,6 @@ from pergamum.client.drafts import (
     ChunkFields,
     DocumentChanges,
     DocumentFields,
-    Index,
     LibraryChanges,
     Mode,
     NewChunk,
@@ -19,9 +18,10 @@ from pergamum.client.drafts import (
     OnError,
     PlacedChunk,
     Query,
+    WantedIndex,
 )
 from pergamum.client.filters import as_json
-from pergamum.client.paging import Page
+from pergamum.client.page import Page
 from pergamum.client.vectors import encoded
 from pergamum.wire.chunks import ChunkBatchOut, ChunkList, ChunkOut
 from pergamum.wire.documents import DocumentBatchOut, DocumentList, DocumentOut
@@ -51,7 +51,7 @@ class _List(Protocol[T_co]):
 
 def create_library(fields: NewLibrary) -> Call[LibraryOut]:
     """Create a library."""
-    return Call("POST", path("libraries"), _model(LibraryOut), body=json_body(fields))
+    return Call("POST", path("libraries"), _model(LibraryOut), body=json_body(fields), keyed=True)
 
 
 def get_library(library: str) -> Call[LibraryOut]:
@@ -66,7 +66,7 @@ def list_libraries(cursor: str | None, limit: int | None) -> Call[Page[LibraryOu
 
 def update_library(library: str, changes: LibraryChanges) -> Call[LibraryOut]:
     """Change fields of a library."""
-    return Call("PATCH", path("libraries", library), _model(LibraryOut), body=json_body(changes))
+    return Call("PATCH", path("libraries", library), _model(LibraryOut), body=json_body(changes), keyed=True)
 
 
 def delete_library(library: str) -> Call[int | None]:
@@ -80,13 +80,13 @@ def delete_library(library: str) -> Call[int | None]:
 def create_document(library: str, fields: DocumentFields) -> Call[DocumentOut]:
     """Store a document."""
     body = document_body(fields)
-    return Call("POST", path("libraries", library, "documents"), _model(DocumentOut), body=body)
+    return Call("POST", path("libraries", library, "documents"), _model(DocumentOut), body=body, keyed=True)
 
 
 def put_document(library: str, document: str, fields: DocumentFields) -> Call[DocumentOut]:
     """Create a document, or replace it with its chunks."""
     where = path("libraries", library, "documents", document)
-    return Call("PUT", where, _model(DocumentOut), body=document_body(fields), repeatable=True)
+    return Call("PUT", where, _model(DocumentOut), body=document_body(fields), keyed=True)
 
 
 def get_document(library: str, document: str) -> Call[DocumentOut]:
@@ -103,7 +103,7 @@ def list_documents(library: str, cursor: str | None, limit: int | None, texts: b
 def update_document(library: str, document: str, changes: DocumentChanges) -> Call[DocumentOut]:
     """Change fields of a document."""
     where = path("libraries", library, "documents", document)
-    return Call("PATCH", where, _model(DocumentOut), body=json_body(changes))
+    return Call("PATCH", where, _model(DocumentOut), body=json_body(changes), keyed=True)
 
 
 def delete_document(library: str, document: str) -> Call[int | None]:
@@ -114,7 +114,9 @@ def delete_document(library: str, document: str) -> Call[int | None]:
 def store_documents(library: str, mode: Mode, documents: Sequence[bytes]) -> Call[DocumentBatchOut]:
     """Store documents, each the JSON that `document_body` makes, all or none."""
     body = b'{"mode":"%s","documents":[%s]}' % (mode.encode(), b",".join(documents))
-    return Call("POST", path("libraries", library) + "/documents:batch", _model(DocumentBatchOut), body=body)
+    return Call(
+        "POST", path("libraries", library) + "/documents:batch", _model(DocumentBatchOut), body=body, keyed=True
+    )
 
 
 def import_documents(library: str, on_error: OnError, documents: Sequence[bytes]) -> Call[ImportOut]:
@@ -136,13 +138,13 @@ def import_documents(library: str, on_error: OnError, documents: Sequence[bytes]
 def create_chunk(library: str, fields: NewChunk) -> Call[ChunkOut]:
     """Store a chunk in a document that exists."""
     body = chunk_body(fields)
-    return Call("POST", path("libraries", library, "chunks"), _model(ChunkOut), body=body)
+    return Call("POST", path("libraries", library, "chunks"), _model(ChunkOut), body=body, keyed=True)
 
 
 def put_chunk(library: str, chunk: str, fields: PlacedChunk) -> Call[ChunkOut]:
     """Create a chunk, or replace it."""
     where = path("libraries", library, "chunks", chunk)
-    return Call("PUT", where, _model(ChunkOut), body=chunk_body(fields), repeatable=True)
+    return Call("PUT", where, _model(ChunkOut), body=chunk_body(fields), keyed=True)
 
 
 def get_chunk(library: str, chunk: str, embedding: bool) -> Call[ChunkOut]:
@@ -162,7 +164,7 @@ def list_chunks(
 def update_chunk(library: str, chunk: str, changes: ChunkChanges) -> Call[ChunkOut]:
     """Change fields of a chunk."""
     where = path("libraries", library, "chunks", chunk)
-    return Call("PATCH", where, _model(ChunkOut), body=json_body(_with_wire_vector(changes, "embedding")))
+    return Call("PATCH", where, _model(ChunkOut), body=json_body(_with_wire_vector(changes, "embedding")), keyed=True)
 
 
 def delete_chunk(library: str, chunk: str) -> Call[int | None]:
@@ -173,7 +175,7 @@ def delete_chunk(library: str, chunk: str) -> Call[int | None]:
 def store_chunks(library: str, mode: Mode, chunks: Sequence[bytes]) -> Call[ChunkBatchOut]:
     """Store chunks, each the JSON that `chunk_body` makes, all or none."""
     body = b'{"mode":"%s","chunks":[%s]}' % (mode.encode(), b",".join(chunks))
-    return Call("POST", path("libraries", library) + "/chunks:batch", _model(ChunkBatchOut), body=body)
+    return Call("POST", path("libraries", library) + "/chunks:batch", _model(ChunkBatchOut), body=body, keyed=True)
 
 
 # Search, index, operations
@@ -208,12 +210,12 @@ def get_index(library: str) -> Call[IndexOut]:
     return _get(IndexOut, "libraries", library, "index")
 
 
-def build_index(library: str, index: Index) -> Call[OperationOut]:
+def build_index(library: str, index: WantedIndex) -> Call[OperationOut]:
     """Ask for an index; the answer is the operation that builds it."""
-    return Call("POST", path("libraries", library, "index"), _model(OperationOut), body=json_body(index))
+    return Call("POST", path("libraries", library, "index"), _model(OperationOut), body=json_body(index), keyed=True)
 
 
-def preflight_index(library: str, index: Index) -> Call[PreflightOut]:
+def preflight_index(library: str, index: WantedIndex) -> Call[PreflightOut]:
     """Ask what an index would take, without building it."""
     body = json_body({**index, "preflight": True})
     return Call("POST", path("libraries", library, "index"), _model(PreflightOut), body=body, repeatable=True)
@@ -221,7 +223,7 @@ def preflight_index(library: str, index: Index) -> Call[PreflightOut]:
 
 def cancel_operation(operation: str) -> Call[OperationOut]:
     """Give up long work."""
-    return Call("DELETE", path("operations", operation), _model(OperationOut))
+    return Call("DELETE", path("operations", operation), _model(OperationOut), keyed=True)
 
 
 def get_operation(operation: str) -> Call[OperationOut]:
@@ -272,8 +274,7 @@ def _list(where: str, read: Callable[[Reply], Page[T]], **params: Parameter | No
 
 
 def _delete(*segments: str) -> Call[int | None]:
-    # Not repeatable: the repetition of one that was done finds nothing, and would say so.
-    return Call("DELETE", path(*segments), _position)
+    return Call("DELETE", path(*segments), _position, keyed=True)
 
 
 def _model(model: type[ModelT]) -> Callable[[Reply], ModelT]:

@@ -1,9 +1,10 @@
 """What is sent: plain dictionaries with known fields, so that a line of JSON or a row of a table is one already."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Required, TypeAlias, TypedDict
 
 from pergamum.client.filters import FilterLike
+from pergamum.client.options import ChangeOptions, ReadOptions, WriteOptions
 from pergamum.client.vectors import VectorLike
 
 Metadata: TypeAlias = Mapping[str, Any]
@@ -14,7 +15,7 @@ OnError: TypeAlias = Literal["abort", "skip"]
 """What an import does with a line that is refused: nothing of it is kept, or the other lines are."""
 
 
-class Index(TypedDict, total=False):
+class WantedIndex(TypedDict, total=False):
     """The index a library asks for; kind `auto` lets the server choose."""
 
     kind: Literal["auto", "brute_force", "kd_tree", "lsh", "hnsw"]
@@ -41,7 +42,7 @@ class LibraryChanges(TypedDict, total=False):
 
     name: str
     description: str | None
-    index: Index
+    index: WantedIndex
     recall: float
     chunking: Chunking
 
@@ -54,7 +55,7 @@ class NewLibrary(TypedDict, total=False):
     metric: Literal["cosine", "dot", "l2"]
     dimension: int | None
     embedding_model: str | None
-    index: Index
+    index: WantedIndex
     recall: float
     chunking: Chunking
     metadata_schema: MetadataSchema
@@ -185,3 +186,71 @@ class Query(Options, total=False):
     vector: VectorLike | None
     k: int
     recall: float | Literal["exact"] | None
+
+
+Fields: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""Declarations of metadata fields by name, such as {"year": {"type": "integer", "min": 1450}}."""
+
+
+class LevelChanges(TypedDict, total=False):
+    """Changes to the fields of documents or of chunks; `rename` gives new names by old ones."""
+
+    add: Fields
+    drop: Iterable[str]
+    rename: Mapping[str, str]
+    change: Fields
+
+
+class SchemaChanges(TypedDict, total=False):
+    """Changes to a metadata schema: all of them, or none."""
+
+    mode: Literal["strict", "inferred", "open"]
+    documents: LevelChanges
+    chunks: LevelChanges
+
+
+# What single calls take: what is sent, and options of the call beside it.
+
+
+class AddLibrary(NewLibrary, WriteOptions, total=False):
+    """A library to create."""
+
+
+class ChangeLibrary(LibraryChanges, ChangeOptions, total=False):
+    """Changes to a library."""
+
+
+class AddDocument(NewDocument, WriteOptions, total=False):
+    """A document to store."""
+
+
+class ReplaceDocument(DocumentFields, ChangeOptions, total=False):
+    """A document to store under a given id."""
+
+
+class ChangeDocument(DocumentChanges, ChangeOptions, total=False):
+    """Changes to a document."""
+
+
+class AddChunk(NewChunk, WriteOptions, total=False):
+    """A chunk to store."""
+
+
+class ReplaceChunk(PlacedChunk, ChangeOptions, total=False):
+    """A chunk to store under a given id."""
+
+
+class ChangeChunk(ChunkChanges, ChangeOptions, total=False):
+    """Changes to a chunk."""
+
+
+class UpdateWhere(FieldChanges, WriteOptions, total=False):
+    """Changes to what a filter selects."""
+
+
+class ChangeSchema(SchemaChanges, WriteOptions, total=False):
+    """Changes to a metadata schema."""
+
+
+class SearchOptions(Options, ReadOptions, total=False):
+    """How to search."""

@@ -5,6 +5,8 @@ ClientError
 ├─ Interrupted (ConnectionError)       the connection broke; a write may or may not have been done
 ├─ TimedOut (TimeoutError)             no answer in time; a write may or may not have been done
 ├─ UnexpectedAnswer                    the answer is not one of Pergamum's, or of a newer release
+├─ OperationFailed                     long work that was waited for failed or was cancelled; carries the operation
+├─ StillRunning (TimeoutError)         long work that was waited for goes on; carries the operation
 └─ Refused                             the server answered with a problem; carries it
    ├─ Invalid (ValueError)             400, 422: the request can never work as it is
    ├─ NotAllowed (PermissionError)     401, 403
@@ -19,12 +21,27 @@ ClientError
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from pergamum.wire.operations import OperationOut
+
 Facts: TypeAlias = Mapping[str, Any]
 """A JSON object as it came."""
 
 
 class ClientError(Exception):
-    """Something the client could not do."""
+    """Something the client could not do.
+
+    `code` names the kind of error in lower case with hyphens. `status`, `request_id` and `body` are those of the
+    server's answer: None where there was none.
+    """
+
+    status: int | None = None
+    request_id: str | None = None
+    body: Facts | None = None
+
+    @property
+    def code(self) -> str:
+        """The kind of error, such as `timed-out` or `library-not-found`: stable, for programs."""
+        return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in type(self).__name__)[1:]
 
 
 class Unreachable(ClientError, ConnectionError):
@@ -43,12 +60,33 @@ class UnexpectedAnswer(ClientError):
     """The answer is not what this release of the client understands. Is the URL that of a Pergamum server?"""
 
 
+class OperationFailed(ClientError):
+    """Long work failed or was cancelled; `operation.error` says why."""
+
+    def __init__(self, operation: OperationOut) -> None:
+        self.operation = operation
+        reason = (operation.error or {}).get("detail") or (operation.error or {}).get("reason") or ""
+        super().__init__(f"operation {operation.id} ({operation.kind}) {operation.status}: {reason}".rstrip(": "))
+
+
+class StillRunning(ClientError, TimeoutError):
+    """Long work has not ended in the time that was given to it; it goes on."""
+
+    def __init__(self, operation: OperationOut) -> None:
+        self.operation = operation
+        super().__init__(f"operation {operation.id} ({operation.kind}) is {operation.status}")
+
+
 class Refused(ClientError):
     """The server answered with a problem (RFC 9457).
 
-    `status` is that of HTTP; `type`, `title` and `detail` are the problem's; `request_id` finds the request in the
-    server's log; `body` is the whole problem, with its facts: which field, which item of a batch, which limit.
+    `status` is that of HTTP; `type`, `title` and `detail` are the problem's, `code` is the end of the type;
+    `request_id` finds the request in the server's log; `body` is the whole problem, with its facts: which field, which
+    item of a batch, which limit.
     """
+
+    status: int
+    body: Facts
 
     def __init__(self, status: int, body: Facts, *, request_id: str | None, retry_after: float | None = None) -> None:
         self.status, self.body = status, body
@@ -57,6 +95,11 @@ class Refused(ClientError):
         self.detail = str(body.get("detail", "") or self.title or f"status {status}")
         self.request_id, self.retry_after = request_id, retry_after
         super().__init__(self.detail)
+
+    @property
+    def code(self) -> str:
+        """The last part of the problem's type, such as `library-not-found`; http-503 where the answer had none."""
+        return self.type.rpartition("/")[2] if self.type != "about:blank" else f"http-{self.status}"
 
     def __str__(self) -> str:
         traced = f", request {self.request_id}" if self.request_id else ""

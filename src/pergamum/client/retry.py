@@ -38,18 +38,18 @@ class Retries:
         if attempt >= self.limit:
             return None
         if isinstance(outcome, httpx.TransportError):
-            return self._backoff(attempt) if call.repeatable or isinstance(outcome, _NOT_SENT) else None
+            return self._backoff(attempt) if call.safe or isinstance(outcome, _NOT_SENT) else None
         return self._after_answer(call, outcome, attempt)
 
     def _after_answer(self, call: Call[Any], answer: httpx.Response, attempt: int) -> float | None:
         if answer.status_code not in _PASSING | {429}:
             return None
-        if not call.repeatable and (answer.status_code not in {429, 503} or _OUTCOME_UNKNOWN in answer.text):
+        if not call.safe and (answer.status_code not in {429, 503} or _OUTCOME_UNKNOWN in answer.text):
             return None
         wanted = retry_after(answer)
         if wanted is not None:
             return wanted if wanted <= self.longest else None
-        return self._backoff(attempt) if call.repeatable else None
+        return self._backoff(attempt) if call.safe else None
 
     def _backoff(self, attempt: int) -> float:
         return float(min(self.first * 2**attempt, self.longest) * self.share())

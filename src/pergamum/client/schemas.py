@@ -8,24 +8,19 @@
 {'type': 'integer', 'required': True, 'min': 1450}
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Literal, TypeAlias, TypedDict, Union, Unpack, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, TypeAlias, Union, get_args, get_origin
 from uuid import UUID
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
-from pergamum.client.call import Call, Reply, json_body, path
-from pergamum.client.transport import Door
 from pergamum.domain.fields import GeoPoint
-from pergamum.wire.schema import SchemaChangeOut, SchemaOut
 
-Fields: TypeAlias = Mapping[str, Mapping[str, Any]]
-"""Declarations of metadata fields by name, such as {"year": {"type": "integer", "min": 1450}}."""
 Prose: TypeAlias = Annotated[str, "text"]
 """A string that is searched for words: type `text` of a schema."""
 
@@ -39,42 +34,6 @@ _SCALARS: Final[Mapping[object, str]] = {
     GeoPoint: "geo_point",
 }
 _BOUNDS: Final = {"ge": "min", "le": "max", "min_length": "min", "max_length": "max"}
-
-
-class LevelChanges(TypedDict, total=False):
-    """Changes to the fields of documents or of chunks; `rename` gives new names by old ones."""
-
-    add: Fields
-    drop: Iterable[str]
-    rename: Mapping[str, str]
-    change: Fields
-
-
-class SchemaChanges(TypedDict, total=False):
-    """Changes to a metadata schema: all of them, or none."""
-
-    mode: Literal["strict", "inferred", "open"]
-    documents: LevelChanges
-    chunks: LevelChanges
-
-
-class Schema:
-    """The metadata schema of one library."""
-
-    def __init__(self, door: Door, library: str) -> None:
-        self._door, self._path = door, path("libraries", library, "schema")
-
-    def get(self) -> SchemaOut:
-        """Return the fields by name. Raises `NotFound`."""
-        return self._door.send(Call("GET", self._path, _schema, repeatable=True))
-
-    def change(self, *, dry_run: bool = False, **changes: Unpack[SchemaChanges]) -> SchemaChangeOut:
-        """Add, drop, rename or change fields; with `dry_run` only say how many stored ones would not fit.
-
-        Raises `Conflict` when some would not fit, `Invalid` for a declaration that is none.
-        """
-        body = json_body({"dry_run": dry_run, **changes})
-        return self._door.send(Call("PATCH", self._path, _changed, body=body))
 
 
 def fields_of(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
@@ -128,11 +87,3 @@ def _bounds(name: str, mark: object) -> dict[str, Any]:
         raise TypeError(f"field {name}: bounds of a schema are included; write ge or le")
     found = ((bound, getattr(mark, said, None)) for said, bound in _BOUNDS.items())
     return {bound: to_jsonable_python(value) for bound, value in found if value is not None}
-
-
-def _schema(reply: Reply) -> SchemaOut:
-    return SchemaOut.model_validate_json(reply.body)
-
-
-def _changed(reply: Reply) -> SchemaChangeOut:
-    return SchemaChangeOut.model_validate_json(reply.body)

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pergamum.client.call import Call, Reply, json_body, known, path
 from pergamum.client.drafts import FieldChanges
 from pergamum.client.filters import FilterLike, as_json
-from pergamum.client.paging import Page
+from pergamum.client.page import Page
 from pergamum.wire.chunks import ChunkList, ChunkOut
 from pergamum.wire.documents import DocumentList, DocumentOut
 from pergamum.wire.selection import CountOut, DeleteWhereOut, FacetsOut, UpdateWhereOut
@@ -50,7 +50,9 @@ def facets(library: str, noun: Noun, wanted: Sequence[Mapping[str, Any]], filter
 def delete_where(library: str, noun: Noun, filter: FilterLike, *, dry_run: bool) -> Call[DeleteWhereOut]:
     """Delete what a filter selects, in one write."""
     body = _body({"filter": filter, "dry_run": dry_run})
-    return Call("POST", _where(library, noun, "delete"), _read(DeleteWhereOut), body=body)
+    return Call(
+        "POST", _where(library, noun, "delete"), _read(DeleteWhereOut), body=body, repeatable=dry_run, keyed=not dry_run
+    )
 
 
 def update_where(
@@ -58,7 +60,9 @@ def update_where(
 ) -> Call[UpdateWhereOut]:
     """Change what a filter selects, in one write."""
     body = _body({"filter": filter, "dry_run": dry_run, **changes})
-    return Call("POST", _where(library, noun, "update"), _read(UpdateWhereOut), body=body)
+    return Call(
+        "POST", _where(library, noun, "update"), _read(UpdateWhereOut), body=body, repeatable=dry_run, keyed=not dry_run
+    )
 
 
 def _ask(model: type[ModelT], where: str, fields: Mapping[str, Any]) -> Call[ModelT]:

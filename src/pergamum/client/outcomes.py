@@ -1,60 +1,19 @@
-"""The door to the network: sends a call, repeats it where that is safe, reads the answer or raises what it means."""
+"""What a reply, a refusal or a broken connection means."""
 
 import json
-import time
-from collections.abc import Callable
-from itertools import count
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import httpx
 
 from pergamum.client.call import Call, Reply
 from pergamum.client.errors import Facts, Interrupted, Refused, TimedOut, UnexpectedAnswer, Unreachable, refusal
-from pergamum.client.retry import Retries, retry_after
+from pergamum.client.retry import retry_after
 
 T = TypeVar("T")
+Outcome: TypeAlias = httpx.Response | httpx.TransportError
 
 
-class Door(Protocol):
-    """What the nouns of the client need: something that sends."""
-
-    def send(self, call: Call[T]) -> T:
-        """Return the answer of the call, or raise a `ClientError`."""
-
-
-class Transport:
-    """Sends over HTTP, one connection pool for all. Threads: may be shared."""
-
-    def __init__(
-        self, http: httpx.Client, *, retries: Retries | None = None, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
-        self._http, self._retries, self._sleep = http, retries or Retries(), sleep
-
-    def send(self, call: Call[T]) -> T:
-        """Return the answer of the call, or raise a `ClientError`."""
-        for attempt in count():
-            outcome = self._attempt(call)
-            pause = self._retries.pause(call, outcome, attempt)
-            if pause is None:
-                return settled(call, outcome)
-            self._sleep(pause)
-        raise AssertionError  # a count never ends
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
-
-    def _attempt(self, call: Call[T]) -> httpx.Response | httpx.TransportError:
-        headers = {"content-type": call.content_type} if call.body is not None else {}
-        try:
-            return self._http.request(
-                call.method, call.path, params=dict(call.params), content=call.body, headers=headers
-            )
-        except httpx.TransportError as error:
-            return error
-
-
-def settled(call: Call[T], outcome: httpx.Response | httpx.TransportError) -> T:
+def settled(call: Call[T], outcome: Outcome) -> T:
     """Return what the answer says; raise what a refusal or a broken connection means."""
     if isinstance(outcome, httpx.TransportError):
         raise _broken(outcome) from outcome

@@ -1,20 +1,23 @@
+# Made by scripts/make_sync_client from aio/libraries.py: change it there.
 """Libraries: created, found and searched."""
 
 from collections.abc import Sequence
 from typing import Literal, Unpack
 
 from pergamum.client import calls
-from pergamum.client.chunks import Chunks
-from pergamum.client.documents import Documents
-from pergamum.client.drafts import Index, LibraryChanges, NewLibrary, Options, Query
-from pergamum.client.paging import Pages
-from pergamum.client.schemas import Schema
-from pergamum.client.transport import Door
+from pergamum.client.drafts import AddLibrary, ChangeLibrary, Facet, Query, SearchOptions
+from pergamum.client.filters import FilterLike
+from pergamum.client.options import ChangeOptions, ReadOptions, parted
+from pergamum.client.sync.chunks import Chunks
+from pergamum.client.sync.documents import Documents
+from pergamum.client.sync.index import Index
+from pergamum.client.sync.paging import Pages
+from pergamum.client.sync.schema import Schema
+from pergamum.client.sync.transport import Door
 from pergamum.client.vectors import VectorLike
-from pergamum.wire.index import IndexOut, PreflightOut
 from pergamum.wire.libraries import LibraryOut
-from pergamum.wire.operations import OperationOut
 from pergamum.wire.search import HitOut, SearchOut
+from pergamum.wire.selection import FacetsOut
 
 
 class Library:
@@ -22,14 +25,14 @@ class Library:
 
     def __init__(self, door: Door, key: str, info: LibraryOut | None = None) -> None:
         self._door, self._info, self.key = door, info, key
-        self.documents, self.chunks, self.schema = Documents(door, key), Chunks(door, key), Schema(door, key)
+        self.documents, self.chunks = Documents(door, key), Chunks(door, key)
+        self.schema, self.index = Schema(door, key), Index(door, key)
 
     def __repr__(self) -> str:
-        return f"Library({self.key!r})"
+        return f"{type(self).__name__}({self.key!r})"
 
-    @property
     def info(self) -> LibraryOut:
-        """What the server last said of the library; asked for when nothing was said yet. Raises `NotFound`."""
+        """Return what the server last said of the library; asks when nothing was said yet. Raises `NotFound`."""
         return self._info or self.refresh()
 
     def refresh(self) -> LibraryOut:
@@ -44,7 +47,7 @@ class Library:
         vector: VectorLike | None = None,
         k: int = 10,
         recall: float | Literal["exact"] | None = None,
-        **options: Unpack[Options],
+        **more: Unpack[SearchOptions],
     ) -> SearchOut:
         """Return the `k` chunks nearest to a text or a vector, nearest first; fewer when fewer exist.
 
@@ -55,8 +58,9 @@ class Library:
         >>> library.search(text="what moves the ocean?", mode="hybrid", filter=F.year >= 2020).hits
         []
         """
-        query = Query(text=text, vector=vector, k=k, recall=recall, **options)
-        return self._door.send(calls.search(self.key, query))
+        query, options = parted(more)
+        query |= {"text": text, "vector": vector, "k": k, "recall": recall}
+        return self._door.send(calls.search(self.key, query), options)
 
     def search_pages(self, **query: Unpack[Query]) -> Pages[HitOut]:
         """Return the hits of a search, best first, `k` at a time as they are read, all as of one moment.
@@ -65,21 +69,17 @@ class Library:
         """
         return Pages(self._door, lambda cursor: calls.search_page(self.key, query, cursor))
 
-    def search_many(self, queries: Sequence[Query]) -> list[SearchOut]:
+    def search_many(self, queries: Sequence[Query], **options: Unpack[ReadOptions]) -> list[SearchOut]:
         """Return one answer for each query, in order, from one request."""
-        return self._door.send(calls.search_many(self.key, queries)).answers
+        return self._door.send(calls.search_many(self.key, queries), options).answers
 
-    def index(self) -> IndexOut:
-        """Return how the library is searched and what that takes."""
-        return self._door.send(calls.get_index(self.key))
+    def count(self, filter: FilterLike | None = None, **options: Unpack[ReadOptions]) -> int:
+        """Return how many chunks the filter holds for; without one, how many there are."""
+        return self.chunks.count(filter, **options)
 
-    def build_index(self, **index: Unpack[Index]) -> OperationOut:
-        """Ask for an index; return the operation that builds it, to be followed by `client.operations.get`."""
-        return self._door.send(calls.build_index(self.key, index))
-
-    def preflight_index(self, **index: Unpack[Index]) -> PreflightOut:
-        """Return what an index is predicted to take, and to find, without building it."""
-        return self._door.send(calls.preflight_index(self.key, index))
+    def facets(self, *wanted: Facet, filter: FilterLike | None = None, **options: Unpack[ReadOptions]) -> FacetsOut:
+        """Return how the values of fields are spread over the chunks that the filter holds for."""
+        return self.chunks.facets(*wanted, filter=filter, **options)
 
 
 class Libraries:
@@ -88,25 +88,27 @@ class Libraries:
     def __init__(self, door: Door) -> None:
         self._door = door
 
-    def create(self, **fields: Unpack[NewLibrary]) -> Library:
+    def create(self, **library: Unpack[AddLibrary]) -> Library:
         """Create a library. Neither dimension nor embedding_model: it embeds texts by itself. Raises `Conflict`."""
-        return self._library(self._door.send(calls.create_library(fields)))
+        fields, options = parted(library)
+        return self._library(self._door.send(calls.create_library(fields), options))
 
-    def get(self, library: str) -> Library:
+    def get(self, library: str, **options: Unpack[ReadOptions]) -> Library:
         """Return a library by its id or name. Raises `NotFound`."""
-        return self._library(self._door.send(calls.get_library(library)))
+        return self._library(self._door.send(calls.get_library(library), options))
 
-    def list(self, *, page_size: int | None = None) -> Pages[LibraryOut]:
+    def list(self, *, page_size: int | None = None, **options: Unpack[ReadOptions]) -> Pages[LibraryOut]:
         """Return what is known of all libraries by ascending name, fetched page by page as they are read."""
-        return Pages(self._door, lambda cursor: calls.list_libraries(cursor, page_size))
+        return Pages(self._door, lambda cursor: calls.list_libraries(cursor, page_size), options)
 
-    def update(self, library: str, **changes: Unpack[LibraryChanges]) -> Library:
+    def update(self, library: str, **changes: Unpack[ChangeLibrary]) -> Library:
         """Change the fields given; None clears the description. Raises `Conflict` for a name that is taken."""
-        return self._library(self._door.send(calls.update_library(library, changes)))
+        fields, options = parted(changes)
+        return self._library(self._door.send(calls.update_library(library, fields), options))
 
-    def delete(self, library: str) -> int | None:
+    def delete(self, library: str, **options: Unpack[ChangeOptions]) -> int | None:
         """Delete a library with everything in it; return the position of that write. Raises `NotFound`."""
-        return self._door.send(calls.delete_library(library))
+        return self._door.send(calls.delete_library(library), options)
 
     def _library(self, info: LibraryOut) -> Library:
         return Library(self._door, str(info.id), info)

@@ -1,14 +1,26 @@
+# Made by scripts/make_sync_client from aio/documents.py: change it there.
 """The documents of a library."""
 
 from collections.abc import Iterable, Sequence
 from typing import Unpack
 
 from pergamum.client import calls, selection_calls
-from pergamum.client.batching import MOST_ITEMS, Stored, store_all
-from pergamum.client.drafts import DocumentChanges, DocumentFields, Facet, FieldChanges, Mode, NewDocument, OnError
+from pergamum.client.batching import MOST_ITEMS, Stored
+from pergamum.client.drafts import (
+    AddDocument,
+    ChangeDocument,
+    Facet,
+    Mode,
+    NewDocument,
+    OnError,
+    ReplaceDocument,
+    UpdateWhere,
+)
 from pergamum.client.filters import FilterLike
-from pergamum.client.paging import Pages
-from pergamum.client.transport import Door
+from pergamum.client.options import ChangeOptions, ReadOptions, WriteOptions, parted
+from pergamum.client.sync.add_many import store_all
+from pergamum.client.sync.paging import Pages
+from pergamum.client.sync.transport import Door
 from pergamum.wire.documents import DocumentBatchOut, DocumentOut
 from pergamum.wire.problems import ImportOut
 from pergamum.wire.selection import DeleteWhereOut, FacetsOut, UpdateWhereOut
@@ -20,14 +32,15 @@ class Documents:
     def __init__(self, door: Door, library: str) -> None:
         self._door, self._library = door, library
 
-    def add(self, **fields: Unpack[NewDocument]) -> DocumentOut:
+    def add(self, **document: Unpack[AddDocument]) -> DocumentOut:
         """Store a document: its `text`, which is split and embedded, or its `chunks`. Without an id it gets one.
 
         Raises `Conflict` when the id exists; `Invalid` for a vector the library cannot hold.
         >>> library.documents.add(id="1", title="Tides", text="The moon pulls the sea.").chunks
         1
         """
-        return self._door.send(calls.create_document(self._library, fields))
+        fields, options = parted(document)
+        return self._door.send(calls.create_document(self._library, fields), options)
 
     def add_many(
         self, documents: Iterable[NewDocument], *, mode: Mode = "upsert", batch_size: int = MOST_ITEMS
@@ -48,17 +61,19 @@ class Documents:
         """Return the document as the bytes that `import_batch` takes. Raises ValueError for what JSON cannot carry."""
         return calls.document_body(document)
 
-    def import_batch(self, documents: Sequence[bytes], *, on_error: OnError = "abort") -> ImportOut:
+    def import_batch(
+        self, documents: Sequence[bytes], *, on_error: OnError = "abort", **options: Unpack[ReadOptions]
+    ) -> ImportOut:
         """Store encoded documents, replacing those whose ids exist; the report counts lines from 1.
 
         REQUIRES: every document brings its id, so that the request may be repeated after a broken connection.
         Raises `Invalid` when one is wrong and on_error is `abort`; then nothing of the batch is kept.
         """
-        return self._door.send(calls.import_documents(self._library, on_error, documents))
+        return self._door.send(calls.import_documents(self._library, on_error, documents), options)
 
-    def get(self, id: str) -> DocumentOut:
+    def get(self, id: str, **options: Unpack[ReadOptions]) -> DocumentOut:
         """Return a document with its text. Raises `NotFound`."""
-        return self._door.send(calls.get_document(self._library, id))
+        return self._door.send(calls.get_document(self._library, id), options)
 
     def list(
         self,
@@ -67,47 +82,62 @@ class Documents:
         order_by: str | None = None,
         texts: bool = False,
         page_size: int | None = None,
+        **options: Unpack[ReadOptions],
     ) -> Pages[DocumentOut]:
         """Return the documents that the filter holds for, fetched page by page as they are read.
 
         They come by ascending id, or in the order of a field: `year`, or `-year` for the greatest first.
         """
         if filter is None and order_by is None:
-            return Pages(self._door, lambda cursor: calls.list_documents(self._library, cursor, page_size, texts))
+            return Pages(
+                self._door, lambda cursor: calls.list_documents(self._library, cursor, page_size, texts), options
+            )
         asked = {"filter": filter, "order_by": order_by, "limit": page_size, "include": "text" if texts else None}
-        return Pages(self._door, lambda cursor: selection_calls.query_documents(self._library, asked, cursor))
+        return Pages(self._door, lambda cursor: selection_calls.query_documents(self._library, asked, cursor), options)
 
-    def count(self, filter: FilterLike | None = None) -> int:
+    def count(self, filter: FilterLike | None = None, **options: Unpack[ReadOptions]) -> int:
         """Return how many documents the filter holds for; without one, how many there are."""
-        return self._door.send(selection_calls.count(self._library, "documents", filter)).count
+        return self._door.send(selection_calls.count(self._library, "documents", filter), options).count
 
-    def facets(self, *wanted: Facet, filter: FilterLike | None = None) -> FacetsOut:
+    def facets(self, *wanted: Facet, filter: FilterLike | None = None, **options: Unpack[ReadOptions]) -> FacetsOut:
         """Return how the values of fields are spread over the documents that the filter holds for."""
-        return self._door.send(selection_calls.facets(self._library, "documents", wanted, filter))
+        return self._door.send(selection_calls.facets(self._library, "documents", wanted, filter), options)
 
-    def delete_where(self, filter: FilterLike, *, dry_run: bool = False) -> DeleteWhereOut:
+    def delete_where(
+        self, filter: FilterLike, *, dry_run: bool = False, **options: Unpack[WriteOptions]
+    ) -> DeleteWhereOut:
         """Delete the documents that the filter holds for, with their chunks, in one write; or count them."""
-        return self._door.send(selection_calls.delete_where(self._library, "documents", filter, dry_run=dry_run))
+        call = selection_calls.delete_where(self._library, "documents", filter, dry_run=dry_run)
+        return self._door.send(call, options)
 
     def update_where(
-        self, filter: FilterLike, *, dry_run: bool = False, **changes: Unpack[FieldChanges]
+        self, filter: FilterLike, *, dry_run: bool = False, **changes: Unpack[UpdateWhere]
     ) -> UpdateWhereOut:
         """Change the documents that the filter holds for, in one write; or tell which of them that would break.
 
-        >>> library.documents.update_where(F.year < 2000, set={"era": "old"}, append={"tags": ["archive"]}).updated
+        >>> old = F.year < 2000
+        >>> library.documents.update_where(old, set={"era": "old"}, append={"tags": ["archive"]}).updated
         0
         """
-        call = selection_calls.update_where(self._library, "documents", filter, changes, dry_run=dry_run)
-        return self._door.send(call)
+        fields, options = parted(changes)
+        call = selection_calls.update_where(self._library, "documents", filter, fields, dry_run=dry_run)
+        return self._door.send(call, options)
 
-    def update(self, id: str, **changes: Unpack[DocumentChanges]) -> DocumentOut:
-        """Change the fields given; None clears one, metadata is merged, a new text makes new chunks."""
-        return self._door.send(calls.update_document(self._library, id, changes))
+    def update(self, id: str, **changes: Unpack[ChangeDocument]) -> DocumentOut:
+        """Change the fields given; None clears one, metadata is merged, a new text makes new chunks.
 
-    def replace(self, id: str, **fields: Unpack[DocumentFields]) -> DocumentOut:
+        >>> tides = library.documents.get("1")
+        >>> library.documents.update("1", author="Newton", if_match=tides.etag).version
+        2
+        """
+        fields, options = parted(changes)
+        return self._door.send(calls.update_document(self._library, id, fields), options)
+
+    def replace(self, id: str, **document: Unpack[ReplaceDocument]) -> DocumentOut:
         """Store a document under the id, in place of one that may be there and all of its chunks."""
-        return self._door.send(calls.put_document(self._library, id, fields))
+        fields, options = parted(document)
+        return self._door.send(calls.put_document(self._library, id, fields), options)
 
-    def delete(self, id: str) -> int | None:
+    def delete(self, id: str, **options: Unpack[ChangeOptions]) -> int | None:
         """Delete a document with its chunks; return the position of that write. Raises `NotFound`."""
-        return self._door.send(calls.delete_document(self._library, id))
+        return self._door.send(calls.delete_document(self._library, id), options)

@@ -1,0 +1,115 @@
+"""Libraries: created, found and searched."""
+
+from collections.abc import Sequence
+from typing import Literal, Unpack
+
+from pergamum.client import calls
+from pergamum.client.aio.chunks import AsyncChunks
+from pergamum.client.aio.documents import AsyncDocuments
+from pergamum.client.aio.index import AsyncIndex
+from pergamum.client.aio.paging import AsyncPages
+from pergamum.client.aio.schema import AsyncSchema
+from pergamum.client.aio.transport import AsyncDoor
+from pergamum.client.drafts import AddLibrary, ChangeLibrary, Facet, Query, SearchOptions
+from pergamum.client.filters import FilterLike
+from pergamum.client.options import ChangeOptions, ReadOptions, parted
+from pergamum.client.vectors import VectorLike
+from pergamum.wire.libraries import LibraryOut
+from pergamum.wire.search import HitOut, SearchOut
+from pergamum.wire.selection import FacetsOut
+
+
+class AsyncLibrary:
+    """One library: its documents, its chunks, its schema, and what searches them. Named by its id or name."""
+
+    def __init__(self, door: AsyncDoor, key: str, info: LibraryOut | None = None) -> None:
+        self._door, self._info, self.key = door, info, key
+        self.documents, self.chunks = AsyncDocuments(door, key), AsyncChunks(door, key)
+        self.schema, self.index = AsyncSchema(door, key), AsyncIndex(door, key)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.key!r})"
+
+    async def info(self) -> LibraryOut:
+        """Return what the server last said of the library; asks when nothing was said yet. Raises `NotFound`."""
+        return self._info or await self.refresh()
+
+    async def refresh(self) -> LibraryOut:
+        """Ask again for the library's settings and counts."""
+        self._info = await self._door.send(calls.get_library(self.key))
+        return self._info
+
+    async def search(
+        self,
+        *,
+        text: str | None = None,
+        vector: VectorLike | None = None,
+        k: int = 10,
+        recall: float | Literal["exact"] | None = None,
+        **more: Unpack[SearchOptions],
+    ) -> SearchOut:
+        """Return the `k` chunks nearest to a text or a vector, nearest first; fewer when fewer exist.
+
+        Options filter, search by words too, group, diversify, rerank: docs/search.md. Raises `Invalid` for what cannot
+        be combined, or when the library has no model for a text.
+        >>> (await library.search(text="what moves the ocean?", k=1)).hits[0].text
+        'The moon pulls the sea.'
+        >>> (await library.search(text="what moves the ocean?", mode="hybrid", filter=F.year >= 2020)).hits
+        []
+        """
+        query, options = parted(more)
+        query |= {"text": text, "vector": vector, "k": k, "recall": recall}
+        return await self._door.send(calls.search(self.key, query), options)
+
+    def search_pages(self, **query: Unpack[Query]) -> AsyncPages[HitOut]:
+        """Return the hits of a search, best first, `k` at a time as they are read, all as of one moment.
+
+        The server ranks some 1,000 hits and keeps them for some minutes.
+        """
+        return AsyncPages(self._door, lambda cursor: calls.search_page(self.key, query, cursor))
+
+    async def search_many(self, queries: Sequence[Query], **options: Unpack[ReadOptions]) -> list[SearchOut]:
+        """Return one answer for each query, in order, from one request."""
+        return (await self._door.send(calls.search_many(self.key, queries), options)).answers
+
+    async def count(self, filter: FilterLike | None = None, **options: Unpack[ReadOptions]) -> int:
+        """Return how many chunks the filter holds for; without one, how many there are."""
+        return await self.chunks.count(filter, **options)
+
+    async def facets(
+        self, *wanted: Facet, filter: FilterLike | None = None, **options: Unpack[ReadOptions]
+    ) -> FacetsOut:
+        """Return how the values of fields are spread over the chunks that the filter holds for."""
+        return await self.chunks.facets(*wanted, filter=filter, **options)
+
+
+class AsyncLibraries:
+    """The libraries of a server."""
+
+    def __init__(self, door: AsyncDoor) -> None:
+        self._door = door
+
+    async def create(self, **library: Unpack[AddLibrary]) -> AsyncLibrary:
+        """Create a library. Neither dimension nor embedding_model: it embeds texts by itself. Raises `Conflict`."""
+        fields, options = parted(library)
+        return self._library(await self._door.send(calls.create_library(fields), options))
+
+    async def get(self, library: str, **options: Unpack[ReadOptions]) -> AsyncLibrary:
+        """Return a library by its id or name. Raises `NotFound`."""
+        return self._library(await self._door.send(calls.get_library(library), options))
+
+    def list(self, *, page_size: int | None = None, **options: Unpack[ReadOptions]) -> AsyncPages[LibraryOut]:
+        """Return what is known of all libraries by ascending name, fetched page by page as they are read."""
+        return AsyncPages(self._door, lambda cursor: calls.list_libraries(cursor, page_size), options)
+
+    async def update(self, library: str, **changes: Unpack[ChangeLibrary]) -> AsyncLibrary:
+        """Change the fields given; None clears the description. Raises `Conflict` for a name that is taken."""
+        fields, options = parted(changes)
+        return self._library(await self._door.send(calls.update_library(library, fields), options))
+
+    async def delete(self, library: str, **options: Unpack[ChangeOptions]) -> int | None:
+        """Delete a library with everything in it; return the position of that write. Raises `NotFound`."""
+        return await self._door.send(calls.delete_library(library), options)
+
+    def _library(self, info: LibraryOut) -> AsyncLibrary:
+        return AsyncLibrary(self._door, str(info.id), info)

@@ -1,0 +1,49 @@
+# Made by scripts/make_sync_client from aio/operations.py: change it there.
+"""Long work that may be followed."""
+
+import time
+from itertools import count
+from typing import Unpack
+from uuid import UUID
+
+from pergamum.client import calls
+from pergamum.client.errors import OperationFailed, StillRunning
+from pergamum.client.options import ReadOptions, WriteOptions
+from pergamum.client.sync.pause import pause
+from pergamum.client.sync.transport import Door
+from pergamum.wire.operations import OperationOut
+
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 2.0
+
+
+class Operations:
+    """The operations of a server."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    def get(self, id: str | UUID, **options: Unpack[ReadOptions]) -> OperationOut:
+        """Return how far the operation is. Raises `NotFound`."""
+        return self._door.send(calls.get_operation(str(id)), options)
+
+    def wait(self, id: str | UUID, *, seconds: float | None = None) -> OperationOut:
+        """Return the operation when it has succeeded, asking every now and then.
+
+        Raises `OperationFailed` when it failed or was cancelled, `StillRunning` when `seconds` have passed.
+        """
+        ends = None if seconds is None else time.monotonic() + seconds
+        for turn in count():
+            operation = self.get(id)
+            if operation.status == "succeeded":
+                return operation
+            if operation.status in {"failed", "cancelled"}:
+                raise OperationFailed(operation)
+            if ends is not None and time.monotonic() >= ends:
+                raise StillRunning(operation)
+            pause(min(FIRST_PAUSE * 2**turn, LONGEST_PAUSE))
+        raise AssertionError  # a count never ends
+
+    def cancel(self, id: str | UUID, **options: Unpack[WriteOptions]) -> OperationOut:
+        """Give the operation up; what it would have replaced stays. Raises `NotFound`, `Conflict` when it has ended."""
+        return self._door.send(calls.cancel_operation(str(id)), options)

@@ -1,0 +1,8 @@
+"""Waiting."""
+
+import time
+
+
+def pause(seconds: float) -> None:
+    """Wait so many seconds."""
+    time.sleep(seconds)
