@@ -34,9 +34,11 @@ check() {
 check ruff check --quiet --no-cache
 check ruff format --check --quiet --no-cache
 check mypy --no-error-summary
+check pyright --pythonpath "$root/.venv-test/bin/python"
 check lint-imports --no-cache
 check scripts/scan-secrets
-check python -m pytest -p no:cacheprovider -n 2 --dist loadgroup --cov --cov-report term
+# Three workers on two cores: a test in three waits for a disk or another process.
+check python -m pytest -p no:cacheprovider -n 3 --dist loadgroup --cov --cov-report term
 
 if [[ ${#failed[@]} -gt 0 ]]; then
     printf 'FAILED: %s\n' "${failed[@]}" >&2

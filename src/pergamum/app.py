@@ -32,6 +32,7 @@ from pergamum.services.index import IndexService
 from pergamum.services.libraries import LibraryService
 from pergamum.services.operations import OperationService
 from pergamum.services.pages import Pages
+from pergamum.services.replies import ReplyService
 from pergamum.services.schema import SchemaService
 from pergamum.services.search import Means, SearchService
 from pergamum.services.selection import SelectionService
@@ -102,6 +103,7 @@ def _services(core: "Core", embedders: Embedders, means: Means, metrics: Metrics
         index=IndexService(catalog, journal, core.builds),
         operations=OperationService(catalog, journal, core.builds),
         system=SystemService(catalog),
+        replies=ReplyService(catalog),
     )
 
 
@@ -114,6 +116,7 @@ def _request_limits(settings: Settings) -> RequestLimits:
         max_page=settings.max_page,
         max_filter_depth=settings.max_filter_depth,
         inline_search_ms=settings.inline_search_ms,
+        min_position_seconds=settings.min_position_seconds,
         search_threads=settings.search_threads,
         request_threads=settings.request_threads,
     )

@@ -11,17 +11,21 @@ PergamumError
 │  ├─ DimensionMismatch, NotFinite, ZeroVector
 │  ├─ EmbeddingRequired       text, but the library has no model to embed it
 │  ├─ UnknownModel, UnknownReranker
+│  ├─ IdempotencyKeyReused    the key was given to another request
 │  └─ NothingToMeasure        a preflight of a library without vectors
 ├─ NotFound                   LibraryNotFound, DocumentNotFound, ChunkNotFound, OperationNotFound
 ├─ CursorExpired              the answer that a cursor leads through is not kept any more
 ├─ Conflict                   LibraryExists, DocumentExists, ChunkExists, ChunkOwnedElsewhere, OperationEnded
-│  └─ SchemaMismatch          stored metadata would not fit the changed schema; says how much, and an example
+│  ├─ SchemaMismatch          stored metadata would not fit the changed schema; says how much, and an example
+│  └─ PreconditionFailed      the thing is not the version that the request speaks of; says which it is
+├─ AnsweredBefore             no fault: this very request was carried out; carries the reply it was given
 ├─ TooLarge                   the body is over the configured limit
 ├─ UnsupportedMediaType       neither JSON nor NDJSON
 ├─ Unavailable                try again later
 │  ├─ ShuttingDown, Overloaded
 │  ├─ LibraryReadOnly         a flush failed: nothing more is acknowledged until the library is reopened
-│  └─ OutcomeUnknown          the flush of this very write failed: it may or may not have been kept
+│  ├─ OutcomeUnknown          the flush of this very write failed: it may or may not have been kept
+│  └─ PositionNotReached      the library has not come to the position that the request wants to see
 ├─ StorageFull                no space left; nothing of the write was kept
 ├─ ProviderFailed             a model's provider refused or cannot be reached: EmbeddingFailed, RerankFailed
 ├─ Damaged                    stored bytes do not match their checksum, or a file is missing or unreadable
@@ -159,6 +163,13 @@ class NothingToMeasure(Invalid):
         super().__init__("the library holds no vectors yet, so nothing can be predicted of an index over them")
 
 
+class IdempotencyKeyReused(Invalid):
+    """The idempotency key was given to another request before."""
+
+    def __init__(self) -> None:
+        super().__init__("the idempotency key was given to another request: method, path, query or body differ")
+
+
 class NotFound(PergamumError):
     """Nothing is stored under this name or id."""
 
@@ -244,6 +255,22 @@ class SchemaMismatch(Conflict):
         )
 
 
+class PreconditionFailed(Conflict):
+    """What is stored is not the version that the request was made for."""
+
+    def __init__(self, etag: str | None) -> None:
+        current = "there is nothing" if etag is None else f"its etag is {etag!r} now"
+        super().__init__(f"what is stored is not the version that was to be changed: {current}", etag=etag)
+
+
+class AnsweredBefore(PergamumError):
+    """The request was carried out before, and `reply` is what it was answered; nothing was done now."""
+
+    def __init__(self, reply: bytes) -> None:
+        super().__init__("the request was carried out before")
+        self.reply = reply
+
+
 class OperationEnded(Conflict):
     """The operation has ended, so it cannot be cancelled."""
 
@@ -295,6 +322,14 @@ class OutcomeUnknown(Unavailable):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the write may or may not have been kept: {reason}", reason=reason)
+
+
+class PositionNotReached(Unavailable):
+    """The library has not come to the position that was asked for."""
+
+    def __init__(self, wanted: int, position: int) -> None:
+        message = f"the library is at position {position}, not yet at {wanted}"
+        super().__init__(message, wanted=wanted, position=position)
 
 
 class StorageFull(PergamumError):

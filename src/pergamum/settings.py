@@ -34,6 +34,10 @@ class Settings(BaseSettings):
     )
     inline_search_ms: float = Field(2.0, ge=0, le=100, description="Searches predicted to be shorter run at once.")
 
+    min_position_seconds: float = Field(
+        2.0, ge=0, le=60, description="Longest wait for a position that a request asks to see; then it is answered 504."
+    )
+
     max_open_libraries: int = Field(128, ge=1, le=10_000, description="Libraries held open; idle ones are closed.")
     readers_per_library: int = Field(4, ge=1, le=64, description="SQLite connections an open library may read with.")
     max_waiting_writes: int = Field(10_000, ge=1, description="Writes that may wait; more are answered 503.")

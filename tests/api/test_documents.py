@@ -37,12 +37,46 @@ def test_chunks_with_and_without_embeddings_are_stored_in_order(client: TestClie
     assert len(client.get(f"{texts}/chunks/{written['chunk_ids'][1]}?include=embedding").json()["embedding"]) == 256
 
 
-def test_a_document_may_have_no_chunks_but_not_both_text_and_chunks(client: TestClient, texts: str) -> None:
-    assert client.post(f"{texts}/documents", json={"id": "empty"}).json()["chunks"] == 0
+def test_chunks_given_with_a_text_are_those_it_has_and_the_text_is_kept(client: TestClient, texts: str) -> None:
+    body = {"text": STORY, "chunks": [{"text": "mine"}]}
+    client.put(f"{texts}/documents/d", json=body)
+    before = client.get(f"{texts}/documents/d").json()
 
-    answer = client.post(f"{texts}/documents", json={"text": "a", "chunks": []})
+    client.patch(f"{texts}/documents/d", json={"text": "new", "chunks": [{"text": "a"}, {"text": "b"}]})
 
-    assert_problem(answer, 422, "invalid-request")
+    after = client.get(f"{texts}/documents/d").json()
+    items = client.get(f"{texts}/documents/d/chunks").json()["items"]
+    assert (before["text"], before["chunks"]) == (STORY, 1)
+    assert (after["text"], [one["text"] for one in items]) == ("new", ["a", "b"])
+    assert client.patch(f"{texts}/documents/d", json={"chunks": []}).status_code == 422
+
+
+def test_a_patch_may_bring_chunks_with_the_ids_they_had(client: TestClient, texts: str) -> None:
+    client.put(f"{texts}/documents/other", json={"chunks": [{"id": "theirs", "text": "theirs"}]})
+    client.put(
+        f"{texts}/documents/d", json={"text": "one", "chunks": [{"id": "c", "text": "old"}, {"id": "e", "text": "old"}]}
+    )
+
+    for word in ("tides", "moon"):
+        chunks = [{"id": "c", "text": word, "metadata": {"word": word}}]
+        assert client.patch(f"{texts}/documents/d", json={"text": word, "chunks": chunks}).status_code == 200
+
+    found = [
+        client.post(f"{texts}/search", json={"text": word, "mode": "keyword"}).json()["hits"]
+        for word in ("old", "tides", "moon")
+    ]
+    assert [[hit["chunk_id"] for hit in hits] for hits in found] == [[], [], ["c"]]
+    where = {"filter": {"field": "word", "op": "exists"}}
+    assert client.post(f"{texts}/chunks:count", json=where).json()["count"] == 1
+    for id in ("theirs", "c"):
+        body = {"text": "x", "chunks": [{"id": id, "text": "x"}, {"id": "c", "text": "x"}]}
+        assert client.patch(f"{texts}/documents/d", json=body).status_code in {409, 422}
+
+
+def test_a_document_may_have_no_chunks(client: TestClient, texts: str) -> None:
+    bare: list[dict[str, Any]] = [{}, {"chunks": []}, {"text": "a", "chunks": []}]
+    for body in bare:
+        assert client.post(f"{texts}/documents", json=body).json()["chunks"] == 0
 
 
 def test_post_refuses_an_id_that_exists_and_put_replaces_it(client: TestClient, library: str) -> None:

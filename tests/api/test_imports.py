@@ -3,6 +3,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from pergamum.domain.commands import Outcome
+from pergamum.domain.tokens import Token
 from pergamum.errors import InvalidField, PergamumError, StorageFull
 from pergamum.services.composer import Refuse
 from pergamum.services.imports import Import, Line, OnError, Store
@@ -178,7 +180,7 @@ class FillingDisk(Store[str, str]):
 
 
 def test_an_import_that_breaks_off_says_how_far_it_came() -> None:
-    begun = Import(FillingDisk(), OnError.SKIP, position=0)
+    begun = Import(FillingDisk(), OnError.SKIP, Token(uuid4(), 0))
     begun.take([Line(1, "a"), Line(2, "b")])
     begun.take([Line(3, InvalidField("line", "is wrong")), Line(4, "c")])
 

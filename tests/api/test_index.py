@@ -125,6 +125,16 @@ def test_an_operation_is_cancelled(client: TestClient, filled: str, forge: Forge
     assert problem["operation_status"] == "cancelled"
 
 
+def test_a_repeated_cancellation_is_answered_as_the_first_was(client: TestClient, filled: str, forge: Forge) -> None:
+    location, key = _held(client, filled, forge, kind="lsh"), {"Idempotency-Key": str(uuid4())}
+
+    first, again = (client.delete(location, headers=key) for _ in range(2))
+
+    assert (first.status_code, first.content) == (again.status_code, again.content) == (202, first.content)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.headers["pergamum-token"] == first.headers["pergamum-token"]
+
+
 def test_what_has_ended_or_never_was_cannot_be_cancelled(client: TestClient, library: str) -> None:
     location = client.post(f"{library}/index", json={"kind": "brute_force"}).headers["location"]
 

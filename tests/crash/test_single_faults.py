@@ -1,6 +1,6 @@
 """One call fails: nothing acknowledged is lost, nothing is halved, and after a failed sync nothing is believed.
 
-Every third write, sync and change of a name of a 200-command script fails here, the actions (EIO, ENOSPC, a short
+Every seventh write, sync and change of a name of a 200-command script fails here, the actions (EIO, ENOSPC, a short
 write, a short write on a disk that is then full) taking turns; every one would take ten minutes.
 `scripts/fault-sweep` makes every call fail with every action.
 """
@@ -12,7 +12,7 @@ import pytest
 from tests.crash.faults import Plan, sweep
 from tests.crash.recording import Call
 
-STRIDE = int(os.environ.get("PERGAMUM_FAULT_STRIDE", "3"))
+STRIDE = int(os.environ.get("PERGAMUM_FAULT_STRIDE", "7"))
 
 pytestmark = pytest.mark.xdist_group("crash")
 

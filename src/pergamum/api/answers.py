@@ -11,6 +11,7 @@ from pergamum.domain.chunk import Chunk
 from pergamum.domain.commands import Outcome
 from pergamum.domain.document import Document
 from pergamum.domain.operation import Operation
+from pergamum.domain.tokens import Token
 from pergamum.domain.vectors import Vector
 from pergamum.storage.base import LibraryState
 from pergamum.wire.chunks import ChunkBatchOut, ChunkOut, ChunkWritten
@@ -20,26 +21,44 @@ from pergamum.wire.libraries import ChunkingOut, IndexSpecOut, LibraryOut
 from pergamum.wire.operations import OperationOut
 
 POSITION: Final = "Pergamum-Position"
+TOKEN: Final = "Pergamum-Token"
 JSON: Final = "application/json"
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def respond(
-    body: BaseModel, status: int = 200, *, position: int | None = None, location: str | None = None
+    body: BaseModel,
+    status: int = 200,
+    *,
+    token: Token | None = None,
+    location: str | None = None,
+    etag: str | None = None,
 ) -> Response:
-    """Return the body as JSON; `position` is that of a write, `location` where what was made can be read."""
-    headers: dict[str, str] = {}
-    if position is not None:
-        headers[POSITION] = str(position)
+    """Return the body as JSON; `token` is that of a write, `location` where what was made can be read."""
+    headers = {} if token is None else _stands_at(token)
     if location is not None:
         headers["Location"] = location
+    if etag is not None:
+        headers["ETag"] = f'"{etag}"'
     return Response(body.model_dump_json(exclude_unset=True), status, headers, JSON)
 
 
-def deleted(position: int) -> Response:
+def deleted(token: Token) -> Response:
     """Return the answer to a deletion."""
-    return Response(status_code=204, headers={POSITION: str(position)})
+    return Response(status_code=204, headers=_stands_at(token))
+
+
+def unless_seen(seen: str | None, response: Response) -> Response:
+    """Return the response to a GET, or 304 without a body where the client has `seen` (If-None-Match) just that."""
+    etag = response.headers["ETag"]
+    if seen is None or {etag, "*"}.isdisjoint(one.strip().removeprefix("W/") for one in seen.split(",")):
+        return response
+    return Response(status_code=304, headers={"ETag": etag})
+
+
+def _stands_at(token: Token) -> dict[str, str]:
+    return {POSITION: str(token.position), TOKEN: str(token)}
 
 
 def made(model: type[Model], **fields: Any) -> Model:  # noqa: ANN401  # as Pydantic has it

@@ -14,6 +14,7 @@ from pergamum.api.limits import Limits
 from pergamum.api.middleware import Draining, Gate, Observed
 from pergamum.api.observability import Metrics
 from pergamum.api.paths import RawPaths
+from pergamum.api.positions import AtLeast
 from pergamum.api.problems import install
 from pergamum.api.search_threads import SearchThreads
 
@@ -52,6 +53,7 @@ def create_api(
         app.include_router(noun.router)
     install(app)
     describe(app)
+    app.add_middleware(AtLeast, libraries=services.libraries, seconds=limits.min_position_seconds)
     app.add_middleware(Draining, gate=app.state.gate)
     app.add_middleware(RawPaths)
     app.add_middleware(Observed, metrics=metrics)

@@ -1,18 +1,20 @@
 """Routes of chunks."""
 
+from functools import partial
 from typing import Annotated, Literal, TypeAlias
 
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from pergamum.api.answers import chunk_batch_out, chunk_out, deleted, made, respond, vector_out
-from pergamum.api.bodies import JsonBody, parsed
+from pergamum.api.answers import chunk_batch_out, chunk_out, deleted, made, respond, unless_seen, vector_out
+from pergamum.api.bodies import parsed
 from pergamum.api.contract import answers
 from pergamum.api.cursors import cursor_after, read_cursor
-from pergamum.api.dependencies import ChunksDep, LimitsDep, PageDep, SelectionDep
+from pergamum.api.dependencies import ChunksDep, LimitsDep, PageDep, SeenDep, SelectionDep
 from pergamum.api.drafts import chunk_changes, owned_chunk_draft
 from pergamum.api.lists import Wanted, WantedDep, asked
 from pergamum.api.paths import ChunkId, DocumentId, LibraryReference, encoded
+from pergamum.api.writes import BodyWriteDep, WriteDep
 from pergamum.domain.commands import WriteMode
 from pergamum.domain.fields import Level
 from pergamum.errors import (
@@ -46,10 +48,13 @@ async def embedding_form(
 FormDep: TypeAlias = Annotated[Form, Depends(embedding_form)]
 
 
-@router.post("/chunks", **answers(ChunkOut, status=201, takes=ChunkIn, refuses=REFUSES, writes=True))
-def create_chunk(library: LibraryReference, raw: JsonBody, chunks: ChunksDep) -> Response:
+@router.post("/chunks", **answers(ChunkOut, status=201, takes=ChunkIn, refuses=REFUSES, writes=True, etag=True))
+def create_chunk(library: LibraryReference, write: BodyWriteDep, chunks: ChunksDep) -> Response:
     """Store a new chunk in the document it names."""
-    return _written(library, chunks.put(library, owned_chunk_draft(parsed(ChunkIn, raw)), WriteMode.CREATE))
+    draft = owned_chunk_draft(parsed(ChunkIn, write.body))
+    return write.answered(
+        library, lambda terms: chunks.put(library, draft, WriteMode.CREATE, terms), partial(_written, library)
+    )
 
 
 @router.get("/chunks", **answers(ChunkList, refuses=[LibraryNotFound, DocumentNotFound]))
@@ -93,49 +98,66 @@ def list_chunks_of_document(
 
 
 @router.post("/chunks:batch", **answers(ChunkBatchOut, takes=ChunkBatchIn, refuses=REFUSES, writes=True))
-def store_chunks(library: LibraryReference, raw: JsonBody, chunks: ChunksDep, limits: LimitsDep) -> Response:
+def store_chunks(library: LibraryReference, write: BodyWriteDep, chunks: ChunksDep, limits: LimitsDep) -> Response:
     """Store chunks in the documents they name, in one atomic command: all or none."""
-    body = parsed(ChunkBatchIn, raw)
+    body = parsed(ChunkBatchIn, write.body)
     if len(body.chunks) > limits.max_batch_items:
         raise TooLarge("the batch", limits.max_batch_items)
-    outcome = chunks.put_all(library, list(map(owned_chunk_draft, body.chunks)), body.mode)
-    return respond(chunk_batch_out(outcome), position=outcome.position)
+    drafts = list(map(owned_chunk_draft, body.chunks))
+    return write.answered(
+        library,
+        lambda terms: chunks.put_all(library, drafts, body.mode, terms),
+        lambda written: respond(chunk_batch_out(written.outcome), token=written.token),
+    )
 
 
-@router.get("/chunks/{chunk}", **answers(ChunkOut, refuses=[ChunkNotFound]))
-def get_chunk(library: LibraryReference, chunk: ChunkId, chunks: ChunksDep, form: FormDep) -> Response:
+@router.get("/chunks/{chunk}", **answers(ChunkOut, refuses=[ChunkNotFound], etag=True, seen=True))
+def get_chunk(library: LibraryReference, chunk: ChunkId, chunks: ChunksDep, form: FormDep, seen: SeenDep) -> Response:
     """Return a chunk."""
-    return respond(_found(chunks.get(library, chunk, embedding=form is not None), form))
+    body = _found(chunks.get(library, chunk, embedding=form is not None), form)
+    return unless_seen(seen, respond(body, etag=body.etag))
 
 
-@router.put("/chunks/{chunk}", **answers(ChunkOut, also=201, takes=ChunkIn, refuses=REFUSES, writes=True))
-def put_chunk(library: LibraryReference, chunk: ChunkId, raw: JsonBody, chunks: ChunksDep) -> Response:
+@router.put(
+    "/chunks/{chunk}",
+    **answers(ChunkOut, also=201, takes=ChunkIn, refuses=REFUSES, writes=True, etag=True, if_match=True),
+)
+def put_chunk(library: LibraryReference, chunk: ChunkId, write: BodyWriteDep, chunks: ChunksDep) -> Response:
     """Create a chunk in the document it names, or replace it."""
-    body = parsed(ChunkIn, raw)
+    body = parsed(ChunkIn, write.body)
     if body.id not in {None, chunk}:
         raise InvalidField("id", "differs from the id in the path")
-    return _written(library, chunks.put(library, owned_chunk_draft(body, chunk), WriteMode.UPSERT))
+    draft = owned_chunk_draft(body, chunk)
+    return write.answered(
+        library, lambda terms: chunks.put(library, draft, WriteMode.UPSERT, terms), partial(_written, library)
+    )
 
 
 @router.patch(
     "/chunks/{chunk}",
-    **answers(ChunkOut, takes=ChunkPatch, refuses=[ChunkNotFound, EmbeddingFailed], writes=True),
+    **answers(
+        ChunkOut, takes=ChunkPatch, refuses=[ChunkNotFound, EmbeddingFailed], writes=True, etag=True, if_match=True
+    ),
 )
-def update_chunk(library: LibraryReference, chunk: ChunkId, raw: JsonBody, chunks: ChunksDep) -> Response:
+def update_chunk(library: LibraryReference, chunk: ChunkId, write: BodyWriteDep, chunks: ChunksDep) -> Response:
     """Change fields of a chunk (RFC 7396); a new text without an embedding is embedded."""
-    return _written(library, chunks.patch(library, chunk, chunk_changes(parsed(ChunkPatch, raw))))
+    changes = chunk_changes(parsed(ChunkPatch, write.body))
+    return write.answered(
+        library, lambda terms: chunks.patch(library, chunk, changes, terms), partial(_written, library)
+    )
 
 
-@router.delete("/chunks/{chunk}", **answers(status=204, refuses=[ChunkNotFound], writes=True))
-def delete_chunk(library: LibraryReference, chunk: ChunkId, chunks: ChunksDep) -> Response:
+@router.delete("/chunks/{chunk}", **answers(status=204, refuses=[ChunkNotFound], writes=True, if_match=True))
+def delete_chunk(library: LibraryReference, chunk: ChunkId, write: WriteDep, chunks: ChunksDep) -> Response:
     """Delete a chunk."""
-    return deleted(chunks.delete(library, chunk))
+    return write.answered(library, lambda terms: chunks.delete(library, chunk, terms), deleted)
 
 
 def _written(library: str, written: ChunkWritten) -> Response:
-    body = chunk_out(written.chunk, position=written.position)
+    token = written.token
+    body = chunk_out(written.chunk, position=token.position)
     location = f"/v1/libraries/{encoded(library)}/chunks/{encoded(body.id)}" if written.created else None
-    return respond(body, 201 if written.created else 200, position=written.position, location=location)
+    return respond(body, 201 if written.created else 200, token=token, location=location, etag=body.etag)
 
 
 def _found(found: ChunkFound, form: Form) -> ChunkOut:

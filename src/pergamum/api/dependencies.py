@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Header, Query, Request
 
 from pergamum.api.limits import Limits
 from pergamum.errors import InvalidField
@@ -13,6 +13,7 @@ from pergamum.services.imports import ImportService
 from pergamum.services.index import IndexService
 from pergamum.services.libraries import LibraryService
 from pergamum.services.operations import OperationService
+from pergamum.services.replies import ReplyService
 from pergamum.services.schema import SchemaService
 from pergamum.services.search import SearchService
 from pergamum.services.selection import SelectionService
@@ -36,6 +37,7 @@ class Services:
     index: IndexService
     operations: OperationService
     system: SystemService
+    replies: ReplyService
 
 
 def services(request: Request) -> Services:
@@ -124,6 +126,14 @@ async def request_limits(request: Request) -> Limits:
     return limits(request)
 
 
+async def if_none_match(
+    if_none_match: Annotated[str | None, Header(description="Etags: of what the client has seen already.")] = None,
+) -> str | None:
+    """Return what the client has seen already."""
+    return if_none_match
+
+
+SeenDep: TypeAlias = Annotated[str | None, Depends(if_none_match)]
 LibrariesDep: TypeAlias = Annotated[LibraryService, Depends(library_service)]
 DocumentsDep: TypeAlias = Annotated[DocumentService, Depends(document_service)]
 ChunksDep: TypeAlias = Annotated[ChunkService, Depends(chunk_service)]

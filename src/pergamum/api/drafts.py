@@ -10,7 +10,7 @@ from pergamum.domain.schema import MetadataSchema
 from pergamum.domain.schema_changes import LevelChanges, SchemaChanges
 from pergamum.domain.schema_json import declared_schema
 from pergamum.errors import InvalidField
-from pergamum.services.drafts import ChunkDraft, DocumentDraft, LibraryDraft, OwnedChunkDraft
+from pergamum.services.drafts import ChunkDraft, DocumentDraft, LibraryDraft, LibraryReplacement, OwnedChunkDraft
 from pergamum.wire.chunks import ChunkIn, ChunkOfDocumentIn, ChunkPatch
 from pergamum.wire.documents import DocumentIn, DocumentPatch
 from pergamum.wire.libraries import IndexSpecIn, LibraryIn, LibraryPatch
@@ -74,7 +74,7 @@ def library_changes(body: LibraryPatch) -> tuple[LibraryChanges, dict[str, int]]
     return changes, body.chunking.model_dump(exclude_unset=True)
 
 
-def library_replacement(body: LibraryIn) -> tuple[LibraryChanges, dict[str, object], MetadataSchema | None]:
+def library_replacement(body: LibraryIn) -> LibraryReplacement:
     """Return the settings that replace all that may change, and what was said of those that may not."""
     draft = library_draft(body)
     changes = LibraryChanges(
@@ -82,7 +82,7 @@ def library_replacement(body: LibraryIn) -> tuple[LibraryChanges, dict[str, obje
     )
     said = body.model_fields_set - ({"dimension"} if body.dimension is None else set())
     schema = draft.metadata_schema if "metadata_schema" in said else None
-    return changes, {name: getattr(body, name) for name in FIXED if name in said}, schema
+    return LibraryReplacement(changes, {name: getattr(body, name) for name in FIXED if name in said}, schema)
 
 
 def index_spec(body: IndexSpecIn) -> IndexSpec:
@@ -101,7 +101,7 @@ def document_draft(body: DocumentIn, document_id: str | None = None) -> Document
         tags=tuple(body.tags),
         metadata={**body.metadata},
         text=body.text,
-        chunks=tuple(map(chunk_draft, body.chunks or ())),
+        chunks=None if body.chunks is None else tuple(map(chunk_draft, body.chunks)),
     )
 
 
@@ -124,6 +124,11 @@ def document_changes(body: DocumentPatch) -> DocumentChanges:
     if "text" in given:
         changes["text"] = body.text
     return changes
+
+
+def new_chunks(body: DocumentPatch) -> tuple[ChunkDraft, ...] | None:
+    """Return the chunks that come with a new text; None where it is to be split."""
+    return tuple(map(chunk_draft, body.chunks)) if "chunks" in body.model_fields_set else None
 
 
 def chunk_draft(body: ChunkOfDocumentIn, chunk_id: str | None = None) -> ChunkDraft:

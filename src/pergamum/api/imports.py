@@ -31,7 +31,7 @@ Model = TypeVar("Model", bound=BaseModel)
 Draft = TypeVar("Draft")
 
 
-@router.post("/documents:import", **answers(ImportOut, takes=LINES, refuses=REFUSES, writes=True))
+@router.post("/documents:import", **answers(ImportOut, takes=LINES, refuses=REFUSES, writes=True, keyed=False))
 async def import_documents(
     library: LibraryReference,
     request: Request,
@@ -44,7 +44,7 @@ async def import_documents(
     return await _run(request, begun, on_error, lambda line: document_draft(DocumentIn.model_validate_json(line)))
 
 
-@router.post("/chunks:import", **answers(ImportOut, takes=LINES, refuses=REFUSES, writes=True))
+@router.post("/chunks:import", **answers(ImportOut, takes=LINES, refuses=REFUSES, writes=True, keyed=False))
 async def import_chunks(
     library: LibraryReference,
     request: Request,
@@ -90,9 +90,9 @@ def _reported(report: Report) -> Response:
         accepted=report.accepted,
         failed=report.failed,
         errors=[_line_problem(number, fault) for number, fault in report.errors],
-        position=report.position,
+        position=report.token.position,
     )
-    return respond(body, position=report.position)
+    return respond(body, token=report.token)
 
 
 def _line_problem(number: int, fault: PergamumError) -> LineProblem:

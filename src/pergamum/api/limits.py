@@ -14,5 +14,6 @@ class Limits:
     max_page: int
     max_filter_depth: int
     inline_search_ms: float
+    min_position_seconds: float
     search_threads: int
     request_threads: int

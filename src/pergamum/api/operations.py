@@ -8,6 +8,7 @@ from starlette.responses import Response
 from pergamum.api.answers import operation_out, respond
 from pergamum.api.contract import answers
 from pergamum.api.dependencies import OperationsDep
+from pergamum.api.writes import WriteDep
 from pergamum.errors import OperationEnded, OperationNotFound
 from pergamum.wire.operations import OperationOut
 
@@ -27,7 +28,10 @@ def get_operation(operation: OperationId, operations: OperationsDep) -> Response
     "/{operation}",
     **answers(OperationOut, status=202, refuses=[OperationNotFound, OperationEnded], writes=True),
 )
-def cancel_operation(operation: OperationId, operations: OperationsDep) -> Response:
+def cancel_operation(operation: OperationId, write: WriteDep, operations: OperationsDep) -> Response:
     """Give up long work; its library asks again for what it asked for before."""
-    cancelled, position = operations.cancel(operation)
-    return respond(operation_out(cancelled), 202, position=position)
+    return write.answered(
+        None,
+        lambda terms: operations.cancel(operation, terms),
+        lambda cancelled: respond(operation_out(cancelled.operation), 202, token=cancelled.token),
+    )

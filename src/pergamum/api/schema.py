@@ -4,12 +4,13 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from pergamum.api.answers import respond
-from pergamum.api.bodies import JsonBody, parsed
+from pergamum.api.bodies import parsed
 from pergamum.api.contract import answers
 from pergamum.api.dependencies import SchemaDep
 from pergamum.api.drafts import schema_changes
 from pergamum.api.paths import LibraryReference
 from pergamum.api.schema_answers import schema_change_out, schema_out
+from pergamum.api.writes import BodyWriteDep
 from pergamum.errors import LibraryNotFound, SchemaMismatch
 from pergamum.wire.schema import SchemaChangeOut, SchemaOut, SchemaPatch
 
@@ -23,11 +24,14 @@ def get_schema(library: LibraryReference, schema: SchemaDep) -> Response:
 
 
 @router.patch("", **answers(SchemaChangeOut, takes=SchemaPatch, refuses=[LibraryNotFound, SchemaMismatch], writes=True))
-def change_schema(library: LibraryReference, raw: JsonBody, schema: SchemaDep) -> Response:
+def change_schema(library: LibraryReference, write: BodyWriteDep, schema: SchemaDep) -> Response:
     """Add, drop, rename or change metadata fields, without touching what is stored; `dry_run` only says how it goes."""
-    body = parsed(SchemaPatch, raw)
+    body = parsed(SchemaPatch, write.body)
     changes = schema_changes(body)
     if body.dry_run:
         return respond(schema_change_out(schema.try_out(library, changes), dry_run=True))
-    done = schema.change(library, changes)
-    return respond(schema_change_out(done, dry_run=False), position=done.position)
+    return write.answered(
+        library,
+        lambda terms: schema.change(library, changes, terms),
+        lambda done: respond(schema_change_out(done, dry_run=False), token=done.token),
+    )

@@ -14,6 +14,7 @@ from pergamum.api.documents import document_page
 from pergamum.api.limits import Limits
 from pergamum.api.lists import Wanted
 from pergamum.api.paths import LibraryReference
+from pergamum.api.writes import BodyWriteDep, Write
 from pergamum.domain.facets import DEFAULT_TOP, FacetAsked, FacetFound, RangeAsked
 from pergamum.domain.field_changes import FieldChanges
 from pergamum.domain.fields import Level, Scalar
@@ -41,7 +42,6 @@ from pergamum.wire.selection import (
     RangeIn,
     RangeOut,
     StatsOut,
-    UpdateWhereIn,
     UpdateWhereOut,
     ValueOut,
 )
@@ -79,17 +79,21 @@ def facets_of_documents(
 @router.post(
     "/documents:delete", tags=DOCUMENTS, **answers(DeleteWhereOut, takes=DeleteWhereIn, refuses=REFUSES, writes=True)
 )
-def delete_documents(library: LibraryReference, raw: JsonBody, selection: SelectionDep, limits: LimitsDep) -> Response:
+def delete_documents(
+    library: LibraryReference, write: BodyWriteDep, selection: SelectionDep, limits: LimitsDep
+) -> Response:
     """Delete the documents that a filter holds for, with their chunks, in one atomic command."""
-    return _delete(Level.DOCUMENT, library, parsed(DeleteWhereIn, raw), selection, limits)
+    return _delete(Level.DOCUMENT, library, write, selection, limits)
 
 
 @router.post(
     "/documents:update", tags=DOCUMENTS, **answers(UpdateWhereOut, takes=DocumentUpdateIn, refuses=REFUSES, writes=True)
 )
-def update_documents(library: LibraryReference, raw: JsonBody, selection: SelectionDep, limits: LimitsDep) -> Response:
+def update_documents(
+    library: LibraryReference, write: BodyWriteDep, selection: SelectionDep, limits: LimitsDep
+) -> Response:
     """Change fields of the documents that a filter holds for, of all or none, in one atomic command."""
-    return _update(Level.DOCUMENT, library, parsed(DocumentUpdateIn, raw), selection, limits)
+    return _update(Level.DOCUMENT, library, write, selection, limits)
 
 
 # Chunks ------------------------------------------------------------------------------------------------------------
@@ -118,17 +122,21 @@ def facets_of_chunks(library: LibraryReference, raw: JsonBody, selection: Select
 @router.post(
     "/chunks:delete", tags=CHUNKS, **answers(DeleteWhereOut, takes=DeleteWhereIn, refuses=REFUSES, writes=True)
 )
-def delete_chunks(library: LibraryReference, raw: JsonBody, selection: SelectionDep, limits: LimitsDep) -> Response:
+def delete_chunks(
+    library: LibraryReference, write: BodyWriteDep, selection: SelectionDep, limits: LimitsDep
+) -> Response:
     """Delete the chunks that a filter holds for, in one atomic command."""
-    return _delete(Level.CHUNK, library, parsed(DeleteWhereIn, raw), selection, limits)
+    return _delete(Level.CHUNK, library, write, selection, limits)
 
 
 @router.post(
     "/chunks:update", tags=CHUNKS, **answers(UpdateWhereOut, takes=ChunkUpdateIn, refuses=REFUSES, writes=True)
 )
-def update_chunks(library: LibraryReference, raw: JsonBody, selection: SelectionDep, limits: LimitsDep) -> Response:
+def update_chunks(
+    library: LibraryReference, write: BodyWriteDep, selection: SelectionDep, limits: LimitsDep
+) -> Response:
     """Change fields of the chunks that a filter holds for, of all or none, in one atomic command."""
-    return _update(Level.CHUNK, library, parsed(ChunkUpdateIn, raw), selection, limits)
+    return _update(Level.CHUNK, library, write, selection, limits)
 
 
 # Either ------------------------------------------------------------------------------------------------------------
@@ -152,19 +160,38 @@ def _facets(level: Level, library: str, body: FacetsIn, selection: SelectionServ
     return respond(made(FacetsOut, facets=facets, count=found.count, position=found.position))
 
 
-def _delete(level: Level, library: str, body: DeleteWhereIn, selection: SelectionService, limits: Limits) -> Response:
+def _delete(level: Level, library: str, write: Write, selection: SelectionService, limits: Limits) -> Response:
+    body = parsed(DeleteWhereIn, write.body)
     filter = read_filter(body.filter, limits.max_filter_depth)
-    done = selection.delete(library, level, filter, dry_run=body.dry_run)
-    told = made(DeleteWhereOut, matched=done.matched, deleted=done.done, position=done.position)
-    return respond(told, position=None if body.dry_run else done.position)
+    if body.dry_run:
+        return respond(_deleted_out(selection.delete(library, level, filter, dry_run=True)))
+    return write.answered(
+        library,
+        lambda terms: selection.delete(library, level, filter, dry_run=False, terms=terms),
+        lambda done: respond(_deleted_out(done), token=done.token),
+    )
 
 
-def _update(level: Level, library: str, body: UpdateWhereIn, selection: SelectionService, limits: Limits) -> Response:
+def _update(level: Level, library: str, write: Write, selection: SelectionService, limits: Limits) -> Response:
+    body = parsed(DocumentUpdateIn if level is Level.DOCUMENT else ChunkUpdateIn, write.body)
     filter = read_filter(body.filter, limits.max_filter_depth)
     changes = FieldChanges(body.set, tuple(body.unset), body.append, body.remove)
-    done = selection.update(library, level, filter, changes, dry_run=body.dry_run)
-    told = made(UpdateWhereOut, matched=done.matched, updated=done.done, position=done.position, **_failures(done))
-    return respond(told, position=None if body.dry_run else done.position)
+    if body.dry_run:
+        return respond(_updated_out(selection.update(library, level, filter, changes, dry_run=True)))
+    return write.answered(
+        library,
+        lambda terms: selection.update(library, level, filter, changes, dry_run=False, terms=terms),
+        lambda done: respond(_updated_out(done), token=done.token),
+    )
+
+
+def _deleted_out(done: Rewritten) -> DeleteWhereOut:
+    return made(DeleteWhereOut, matched=done.matched, deleted=done.done, position=done.token.position)
+
+
+def _updated_out(done: Rewritten) -> UpdateWhereOut:
+    position = done.token.position
+    return made(UpdateWhereOut, matched=done.matched, updated=done.done, position=position, **_failures(done))
 
 
 def _failures(done: Rewritten) -> dict[str, object]:

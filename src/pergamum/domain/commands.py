@@ -1,8 +1,8 @@
 """Commands: the unit of order and of atomicity. Each is one validated write to one library.
 
 Everything that could differ between two runs is fixed before a command is made: ids, times and embeddings. What
-depends on the order of writes (does the id exist? who owns the chunk?) is decided where the order is known, in
-`engine/state_machine.py`.
+depends on the order of writes (does the id exist? who owns the chunk? is it the version that `if_match` speaks of?) is
+decided where the order is known, in `engine/state_machine.py`.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from pergamum.domain.chunk import Chunk, ChunkChanges, NewChunk
 from pergamum.domain.document import Document, DocumentChanges
+from pergamum.domain.etags import IfMatch
 from pergamum.domain.field_changes import FieldChanges
 from pergamum.domain.fields import Level
 from pergamum.domain.filters import Filter
@@ -41,6 +42,7 @@ class UpdateLibrary:
 
     changes: LibraryChanges
     at: datetime
+    if_match: IfMatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,13 @@ class UpdateSchema:
 class PutDocuments:
     """Store documents with their chunks. A replaced document loses its old chunks in the same command.
 
-    REQUIRES: no document id and no chunk id appears twice.
+    REQUIRES: no document id and no chunk id appears twice; with `if_match` there is one document.
     """
 
     documents: tuple[NewDocument, ...]
     mode: WriteMode
     at: datetime
+    if_match: IfMatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class PatchDocument:
     changes: DocumentChanges
     chunks: tuple[NewChunk, ...] | None
     at: datetime
+    if_match: IfMatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +83,17 @@ class DeleteDocument:
 
     document_id: str
     at: datetime
+    if_match: IfMatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PutChunks:
-    """Store chunks in documents that exist. REQUIRES: no chunk id appears twice."""
+    """Store chunks in documents that exist. REQUIRES: no chunk id appears twice; with `if_match` there is one."""
 
     chunks: tuple[NewChunk, ...]
     mode: WriteMode
     at: datetime
+    if_match: IfMatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,7 @@ class PatchChunk:
     chunk_id: str
     changes: ChunkChanges
     at: datetime
+    if_match: IfMatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +112,7 @@ class DeleteChunk:
 
     chunk_id: str
     at: datetime
+    if_match: IfMatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +152,8 @@ Command: TypeAlias = (
 class Outcome:
     """What became of a command: its position and, unless it was refused, what it left behind.
 
-    `documents` and `chunks` are those the command wrote, as they are now stored; `library` its settings after it.
+    `documents` and `chunks` are those the command wrote, as they are now stored; `library` its settings after it, and
+    `held` how many documents and chunks there are then, both only where the settings changed.
     `replaced` counts the documents (of PutDocuments) or chunks (of PutChunks) that existed before; `matched` those that
     a command by filter was about, which are not listed one by one.
     """
@@ -152,6 +161,7 @@ class Outcome:
     position: int
     refusal: PergamumError | None = None
     library: Library | None = None
+    held: tuple[int, int] = (0, 0)
     documents: tuple[Document, ...] = ()
     chunks: tuple[Chunk, ...] = ()
     replaced: int = 0

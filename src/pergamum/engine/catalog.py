@@ -10,13 +10,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import TypeAlias
 from uuid import UUID
 
 import structlog
 
+from pergamum.domain.etags import IfMatch
 from pergamum.domain.library import Library
 from pergamum.domain.operation import Operation
+from pergamum.domain.replies import KeptReply
 from pergamum.engine.live_library import LiveLibrary
+from pergamum.engine.preconditions import refuse_other_version
 from pergamum.errors import LibraryNotFound, OperationNotFound, OutcomeUnknown, Overloaded, PergamumError, StorageFull
 from pergamum.storage.base import Storage
 
@@ -24,6 +28,10 @@ ROOM_SECONDS = 30.0
 """Longest wait for room when every open library is in use."""
 
 log = structlog.get_logger(__name__)
+
+
+KeptAt: TypeAlias = Callable[[int], KeptReply | None]
+"""Makes what is kept of a request of the position it comes to."""
 
 
 class _State(Enum):
@@ -58,6 +66,10 @@ class Health:
     unlisted: tuple[str, ...]
 
 
+def _keep_nothing(_position: int) -> None:
+    """Serve requests without a key."""
+
+
 class Catalog:
     """Threads: any. Changed under `_changed` only: _ids, _listed, _entries."""
 
@@ -81,15 +93,16 @@ class Catalog:
 
     # Which libraries there are -------------------------------------------------------------------------------------
 
-    def create(self, library: Library) -> None:
+    def create(self, library: Library, kept: KeptReply | None = None) -> None:
         """Make the library durable and findable. Raises `LibraryExists`, `StorageFull`, `OutcomeUnknown`.
 
+        The reply is kept in the transaction that lists the library.
         When the outcome is unknown the store stays: the catalogue may have kept the row. An unused store that it does
         not list is removed at the next start.
         """
         self._storage.create(library)
         try:
-            self._storage.catalog.add(library.id, library.name, library.created_at)
+            self._storage.catalog.add(library.id, library.name, library.created_at, kept)
         except OutcomeUnknown:
             with suppress(PergamumError):  # asking opens the catalogue again, and that settles what it kept
                 if library.id in self._storage.catalog.libraries():
@@ -100,19 +113,18 @@ class Catalog:
             raise
         self._enter(library)
 
-    def delete(self, library_id: UUID) -> int:
+    def delete(self, library_id: UUID, if_match: IfMatch | None = None, kept: KeptAt = _keep_nothing) -> int:
         """Delete the library and give its bytes back; return the position of the deletion.
 
         The tombstone is what counts: after it a crash cannot bring the library back. Whoever uses the library at
-        that moment may finish.
+        that moment may finish reading. `kept` makes of the position the reply that is kept with the tombstone. Raises
+        `PreconditionFailed`.
         """
-        with self.opened(library_id) as library:
+        with self.opened(library_id) as library, library.held_still():
+            refuse_other_version(if_match, library.view.state.library)
             position = library.view.state.position + 1
-        try:
-            self._storage.catalog.remove(library_id)
-        except StorageFull:
-            with self.reserve_released():
-                self._storage.catalog.remove(library_id)
+            self._bury(library_id, kept(position))
+            library.retire()
         with self._changed:
             self._listed.discard(library_id)
             self._ids = {name: owner for name, owner in self._ids.items() if owner != library_id}
@@ -123,6 +135,13 @@ class Catalog:
         except (PergamumError, OSError) as error:  # deleted it is; its bytes are given back at the next start
             log.warning("files of a deleted library left behind", library=str(library_id), reason=str(error))
         return position
+
+    def _bury(self, library_id: UUID, kept: KeptReply | None) -> None:
+        try:
+            self._storage.catalog.remove(library_id, kept)
+        except StorageFull:
+            with self.reserve_released():
+                self._storage.catalog.remove(library_id, kept)
 
     def resolve(self, reference: str) -> UUID:
         """Return the id of the library with this name or id. Raises `LibraryNotFound`."""
@@ -166,6 +185,17 @@ class Catalog:
         finally:
             self._storage.restore_reserve()
 
+    def reply(self, key: str) -> KeptReply | None:
+        """Return what is kept of requests that are no commands of a library, however old."""
+        return self._storage.catalog.reply(key)
+
+    def keep_reply(self, kept: KeptReply) -> None:
+        """Keep the reply to something that is done: what cannot be kept now is no reason to say that it is not."""
+        try:
+            self._storage.catalog.keep_reply(kept)
+        except PergamumError as error:
+            log.warning("a reply was not kept", reason=str(error))
+
     def save_operation(self, operation: Operation) -> None:
         """Store the operation, or what has become of it, durably."""
         self._storage.catalog.save_operation(operation)
@@ -197,6 +227,12 @@ class Catalog:
         """Whether using the library now needs no opening."""
         entry = self._entries.get(library_id)
         return entry is not None and entry.usable()
+
+    def position_if_open(self, library_id: UUID) -> int | None:
+        """Return the position that searches see now; None where using the library needs opening. Never waits."""
+        entry = self._entries.get(library_id)
+        library = entry.library if entry is not None and entry.usable() else None
+        return None if library is None else library.view.state.position
 
     def open_libraries(self) -> list[LiveLibrary]:
         """Return the libraries open now, for figures; they may be closed at any time."""

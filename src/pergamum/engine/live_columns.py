@@ -73,13 +73,17 @@ class ColumnsLoader:
 
 
 def selected(view: View, rows: Rows, checked: CheckedFilter, level: Level) -> Flags:
-    """Return where the filter holds. See `LiveLibrary.selected`."""
+    """Return where the filter holds, by slot (live or not) or by number of document (existing or not), read-only.
+
+    REQUIRES: the view has columns, and the filter was checked by its schema. `rows` answer for ids and words: where
+    they are newer than the view, so may be what they say.
+    """
     columns = _columns_of(view)
     return columns.evaluate(checked, level, _row_tests(columns, rows), keep=_lasting(view, rows, checked))
 
 
 def allowed(view: View, rows: Rows, checked: CheckedFilter) -> SlotMask:
-    """Return the live slots whose chunk passes the filter. See `LiveLibrary.allowed`."""
+    """Return the live slots of the view whose chunk passes the filter, none beyond it. REQUIRES as `selected`."""
     columns = _columns_of(view)
     return columns.allowed(checked, view.live, _row_tests(columns, rows), keep=_lasting(view, rows, checked))
 

@@ -21,11 +21,12 @@ from pergamum.domain.filter_checking import checked
 from pergamum.domain.filters import CheckedFilter, Filter
 from pergamum.domain.library import IndexSpec
 from pergamum.domain.query import Answer, Recall, wanted_share
+from pergamum.domain.replies import Keep
 from pergamum.domain.vectors import Matrix, Vector
 from pergamum.engine.answering import Search, Stages, assembled, explanation, extent_of, nothing, vouched, within
 from pergamum.engine.by_filter import by_filter
 from pergamum.engine.index_status import IndexStatus, index_status
-from pergamum.engine.live_columns import ColumnsLoader, Prepared, allowed, selected
+from pergamum.engine.live_columns import ColumnsLoader, Prepared
 from pergamum.engine.live_recall import LiveRecall
 from pergamum.engine.live_selection import selecting, selection
 from pergamum.engine.planner import Asked, Planner
@@ -36,8 +37,8 @@ from pergamum.engine.state_machine import StateMachine
 from pergamum.engine.view import Built, View
 from pergamum.engine.where import Where, filtered, known_slots
 from pergamum.engine.written import Written
-from pergamum.errors import KeywordsDamaged, LibraryReadOnly, PergamumError, StorageFull
-from pergamum.index.mask import Flags, SlotMask
+from pergamum.errors import KeywordsDamaged, LibraryNotFound, LibraryReadOnly, PergamumError, StorageFull
+from pergamum.index.mask import SlotMask
 from pergamum.storage.base import LibraryStore, Rows, StoredChunk
 
 if TYPE_CHECKING:  # polars takes a fifth of a second to import: servers that never filter do without
@@ -53,7 +54,7 @@ T = TypeVar("T")
 class LiveLibrary:
     """Threads: searches and reads overlap with everything; `write` and `save_snapshot` take turns.
 
-    Constant after construction: store, observe_flush, columns. Changed under `_writer` only: _view, _failure, _saved.
+    Constant after construction: store, observe_flush, columns. Under `_writer` only: _view, _failure, _retired, _saved.
     """
 
     def __init__(self, store: LibraryStore, observe_flush: Callable[[float], None]) -> None:
@@ -66,7 +67,7 @@ class LiveLibrary:
             store.close()
             raise
         self._failure: str | None = None
-        self._planner, self.live_recall = Planner(None), LiveRecall()
+        self._planner, self.live_recall, self._retired = Planner(None), LiveRecall(), False
 
     @property
     def view(self) -> View:
@@ -132,18 +133,6 @@ class LiveLibrary:
                 self._columns.forget()
             elif self.failure is not None:  # a commit that is not known of: the rows are of another era for good
                 raise LibraryReadOnly(self.failure)
-
-    def selected(self, view: View, rows: Rows, checked: CheckedFilter, level: Level) -> Flags:
-        """Return where the filter holds, by slot (live or not) or by number of document (existing or not), read-only.
-
-        REQUIRES: the view has columns, and the filter was checked by its schema. `rows` answer for ids and words: where
-        they are newer than the view, so may be what they say.
-        """
-        return selected(view, rows, checked, level)
-
-    def allowed(self, view: View, rows: Rows, checked: CheckedFilter) -> SlotMask:
-        """Return the live slots of the view whose chunk passes the filter, none beyond it. REQUIRES as `selected`."""
-        return allowed(view, rows, checked)
 
     # Search --------------------------------------------------------------------------------------------------------
 
@@ -286,40 +275,53 @@ class LiveLibrary:
 
     # Write ---------------------------------------------------------------------------------------------------------
 
-    def write(self, commands: Sequence[Command]) -> list[Outcome]:
+    def write(self, commands: Sequence[Command], keeps: Sequence[Keep | None] = ()) -> list[Outcome]:
         """Apply a group of commands with one flush; return when it is durable and visible.
 
+        `keeps`, unless it is empty, says of each command what is to be kept of it.
         Raises `StorageFull` (nothing of the group is kept), `LibraryReadOnly`, or `OutcomeUnknown`, after which the
-        library takes no writes until it is opened again.
+        library takes no writes until it is opened again; `LibraryNotFound` once it was deleted.
         """
         if any(map(by_filter, commands)):
             assert len(commands) == 1, "a command by filter is about what the view shows"
             self.view_with_columns()  # nobody's write waits while they are made
         with self._writer:
+            if self._retired:
+                raise LibraryNotFound(str(self._view.state.library.id))
             if self.failure is not None:
                 raise LibraryReadOnly(self.failure)
             try:
-                return self._write_once_more(commands)
+                return self._write_once_more(commands, keeps or [None] * len(commands))
             except StorageFull:
                 raise
             except BaseException as error:  # an error nobody foresaw, too, leaves only the rows to be trusted
                 self._failure = str(error)
                 raise
 
-    def _write_once_more(self, commands: Sequence[Command]) -> list[Outcome]:
+    def held_still(self) -> AbstractContextManager[object]:
+        """Let nobody write while the block runs."""
+        return self._writer
+
+    def retire(self) -> None:
+        """Take no more writes: the library has been deleted. REQUIRES: it is held still."""
+        self._retired = True
+
+    def _write_once_more(self, commands: Sequence[Command], keeps: Sequence[Keep | None]) -> list[Outcome]:
         """Write; when the keyword index is what cannot be written, write again: the store leaves it alone now."""
         try:
-            return self._write(commands)
+            return self._write(commands, keeps)
         except KeywordsDamaged as error:
             log.error("the keyword index is damaged", library=str(self._view.state.library.id), reason=str(error))
-            return self._write(commands)
+            return self._write(commands, keeps)
 
-    def _write(self, commands: Sequence[Command]) -> list[Outcome]:
+    def _write(self, commands: Sequence[Command], keeps: Sequence[Keep | None]) -> list[Outcome]:
         before = self.view_with_columns() if any(map(by_filter, commands)) else self._view
         with self._store.writing() as work:
             written = None if before.columns is None else Written()
             machine = StateMachine(work, before.state, before.vector, written, selecting(before, work.rows))
-            outcomes = [machine.apply(command) for command in commands]
+            outcomes = list(map(machine.apply, commands, keeps))
+            if machine.state is before.state:  # all were answered before
+                return outcomes
             started = time.perf_counter()
             added = machine.added()
             if added is not None:

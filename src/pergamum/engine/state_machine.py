@@ -34,6 +34,7 @@ from pergamum.domain.document import Document
 from pergamum.domain.fields import Level
 from pergamum.domain.json import merge_object
 from pergamum.domain.library import Library
+from pergamum.domain.replies import Keep, KeptReply
 from pergamum.domain.schema import MetadataSchema
 from pergamum.domain.schema_changes import changed
 from pergamum.domain.vectors import Matrix, Vector
@@ -46,8 +47,10 @@ from pergamum.engine.id_checks import (
     refuse_without_document,
 )
 from pergamum.engine.metadata_checks import accepted_chunks, accepted_documents, merged_at, misfits
+from pergamum.engine.preconditions import refuse_answered, refuse_other_version
 from pergamum.engine.written import Written
 from pergamum.errors import (
+    AnsweredBefore,
     ChunkNotFound,
     Conflict,
     Damaged,
@@ -85,14 +88,23 @@ class StateMachine:
         self.vectors: list[Vector] = []
         self.dead: list[int] = []
 
-    def apply(self, command: Command) -> Outcome:
-        """Apply one command; a refused one takes a position too, and nothing else."""
+    def apply(self, command: Command, keep: Keep | None = None) -> Outcome:
+        """Apply one command and keep the reply to it, if told to; a refused one takes a position, and nothing else.
+
+        One that was answered before, under its key, does not even take that.
+        """
         before, vectors, dead = self.state, len(self.vectors), len(self.dead)
         written = None if self._written is None else self._written.mark()
         position = before.position + 1
         try:
             with self._work.savepoint():
+                if keep is not None:
+                    refuse_answered(keep.key, self.rows.reply(keep.key.name), command.at)
                 outcome = self._outcome(position, command)
+                if keep is not None:
+                    self.rows.keep_reply(KeptReply(keep.key, command.at, keep.reply_of(outcome)))
+        except AnsweredBefore as answered:
+            return Outcome(before.position, answered)
         except (Invalid, NotFound, Conflict, Damaged) as refusal:
             self.state = before
             self.rows.use_schema(before.library.metadata_schema)
@@ -138,9 +150,10 @@ class StateMachine:
     # Settings ------------------------------------------------------------------------------------------------------
 
     def _update_library(self, position: int, command: UpdateLibrary) -> Outcome:
+        refuse_other_version(command.if_match, self.state.library)
         library = self.state.library.changed(command.changes, command.at)
         self.state = replace(self.state, library=library)
-        return Outcome(position, library=library)
+        return Outcome(position, library=library, held=(self.state.documents, self.state.chunks))
 
     def _update_schema(self, position: int, command: UpdateSchema) -> Outcome:
         library = self.state.library
@@ -156,6 +169,8 @@ class StateMachine:
         older = self.rows.documents_by_id([new.document.id for new in command.documents])
         if command.mode is WriteMode.CREATE:
             refuse_existing_documents(command.documents, older)
+        if command.if_match is not None:
+            refuse_other_version(command.if_match, older.get(command.documents[0].document.id))
         chunks = [chunk for new in command.documents for chunk in new.chunks]
         previous = self.rows.chunks_by_id([chunk.id for chunk in chunks])
         for place, new in enumerate(command.documents):
@@ -173,7 +188,9 @@ class StateMachine:
         return Outcome(position, documents=documents, chunks=written, replaced=len(older))
 
     def _patch_document(self, position: int, command: PatchDocument) -> Outcome:
-        document = self._document(command.document_id).changed(command.changes, command.at)
+        stored = self._document(command.document_id)
+        refuse_other_version(command.if_match, stored)
+        document = stored.changed(command.changes, command.at)
         if "metadata" in command.changes:
             checked = merged_at(self.schema, Level.DOCUMENT, document.metadata, document_id=document.id)
             document = replace(document, metadata=self.accepted(checked))
@@ -190,7 +207,8 @@ class StateMachine:
         return Outcome(position, documents=(document,), chunks=written)
 
     def _delete_document(self, position: int, command: DeleteDocument) -> Outcome:
-        self.remove_document(self._document(command.document_id).id)
+        refuse_other_version(command.if_match, self._document(command.document_id))
+        self.remove_document(command.document_id)
         return Outcome(position)
 
     # Chunks --------------------------------------------------------------------------------------------------------
@@ -201,6 +219,9 @@ class StateMachine:
         refuse_without_document(command.chunks, documents)
         if command.mode is WriteMode.CREATE:
             refuse_existing_chunks(command.chunks, previous)
+        if command.if_match is not None:
+            old = previous.get(command.chunks[0].id)
+            refuse_other_version(command.if_match, None if old is None else old.chunk)
         refuse_owned_elsewhere(command.chunks, previous)
         chunks = self.accepted(accepted_chunks(self.schema, command.chunks))
         indexes = []
@@ -216,6 +237,7 @@ class StateMachine:
 
     def _patch_chunk(self, position: int, command: PatchChunk) -> Outcome:
         stored = self._chunk(command.chunk_id)
+        refuse_other_version(command.if_match, stored.chunk)
         chunk, changes = stored.chunk, command.changes
         metadata = chunk.metadata
         if "metadata" in changes:
@@ -236,6 +258,7 @@ class StateMachine:
 
     def _delete_chunk(self, position: int, command: DeleteChunk) -> Outcome:
         stored = self._chunk(command.chunk_id)
+        refuse_other_version(command.if_match, stored.chunk)
         document = self._document(stored.chunk.document_id).touched(command.at, chunks=-1)
         self.remove_chunks([stored])
         self.store_documents([document])

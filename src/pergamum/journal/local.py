@@ -16,6 +16,7 @@ from uuid import UUID
 import structlog
 
 from pergamum.domain.commands import Command, DeleteChunk, DeleteDocument, DeleteWhere, Outcome
+from pergamum.domain.replies import Keep
 from pergamum.engine.by_filter import by_filter
 from pergamum.engine.catalog import Catalog
 from pergamum.engine.live_library import LiveLibrary
@@ -36,6 +37,7 @@ class Limits:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Ticket:
     command: Command
+    keep: Keep | None
     settled: Future[Outcome] = field(default_factory=Future)
 
     @property
@@ -59,9 +61,9 @@ class LocalJournal:
         self._waiting = 0
         self._closed = False
 
-    def submit(self, library_id: UUID, command: Command) -> Outcome:
+    def submit(self, library_id: UUID, command: Command, keep: Keep | None = None) -> Outcome:
         """See `Journal.submit`."""
-        outcome = self._enqueue(library_id, command).settled.result()
+        outcome = self._enqueue(library_id, _Ticket(command, keep)).settled.result()
         if outcome.refusal is not None:
             raise outcome.refusal
         return outcome
@@ -72,8 +74,7 @@ class LocalJournal:
             self._closed = True
         self._writers.shutdown(wait=True)
 
-    def _enqueue(self, library_id: UUID, command: Command) -> _Ticket:
-        ticket = _Ticket(command)
+    def _enqueue(self, library_id: UUID, ticket: _Ticket) -> _Ticket:
         with self._lock:
             if self._closed:
                 raise ShuttingDown
@@ -116,7 +117,7 @@ class LocalJournal:
 
     def _write(self, library: LiveLibrary, group: Sequence[_Ticket]) -> None:
         try:
-            outcomes = library.write([ticket.command for ticket in group])
+            outcomes = library.write([ticket.command for ticket in group], [ticket.keep for ticket in group])
         except StorageFull as error:
             if len(group) == 1:
                 return self._write_on_full_disk(library, group[0], error)
@@ -138,7 +139,7 @@ class LocalJournal:
         if not isinstance(ticket.command, DeleteDocument | DeleteChunk | DeleteWhere):
             raise error
         with self._catalog.reserve_released():
-            ticket.settled.set_result(library.write([ticket.command])[0])
+            ticket.settled.set_result(library.write([ticket.command], [ticket.keep])[0])
 
     def _look_after(self, library: LiveLibrary) -> None:
         """Do what a write leaves to be done, after its acknowledgement: nobody's request waits for it."""

@@ -7,13 +7,17 @@ from uuid import UUID
 
 from pergamum.domain.chunk import Chunk, ChunkChanges, NewChunk
 from pergamum.domain.commands import DeleteChunk, Outcome, PatchChunk, PutChunks, WriteMode
+from pergamum.domain.etags import IfMatch
+from pergamum.domain.tokens import Token
 from pergamum.domain.vectors import Vector
 from pergamum.engine.catalog import Catalog
 from pergamum.engine.live_library import LiveLibrary
+from pergamum.engine.preconditions import refuse_other_version
 from pergamum.errors import ChunkNotFound, DocumentNotFound, Invalid
 from pergamum.journal.base import Journal
 from pergamum.services.composer import Composer, Refuse, raising
 from pergamum.services.drafts import OwnedChunkDraft
+from pergamum.services.terms import UNCONDITIONAL, BatchWritten, Terms, submitted, where_it_stands
 from pergamum.storage.base import Rows, StoredChunk
 
 
@@ -23,7 +27,7 @@ class ChunkWritten:
 
     chunk: Chunk
     created: bool
-    position: int
+    token: Token
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +44,30 @@ class ChunkService:
     def __init__(self, catalog: Catalog, journal: Journal, composer: Composer) -> None:
         self._catalog, self._journal, self._composer = catalog, journal, composer
 
-    def put(self, reference: str, draft: OwnedChunkDraft, mode: WriteMode) -> ChunkWritten:
-        """Store a chunk in its document. Raises `DocumentNotFound`, `ChunkOwnedElsewhere`, `ChunkExists`."""
-        outcome = self.put_all(reference, [draft], mode)
-        return ChunkWritten(outcome.chunks[0], not outcome.replaced, outcome.position)
+    def put(
+        self, reference: str, draft: OwnedChunkDraft, mode: WriteMode, terms: Terms[ChunkWritten] = UNCONDITIONAL
+    ) -> ChunkWritten:
+        """Store a chunk in its document.
 
-    def put_all(self, reference: str, drafts: Sequence[OwnedChunkDraft], mode: WriteMode) -> Outcome:
+        Raises `DocumentNotFound`, `ChunkOwnedElsewhere`, `ChunkExists`, `PreconditionFailed`.
+        """
+        library_id = self._catalog.resolve(reference)
+        chunks = tuple(self.composed(library_id, [draft]))
+        return submitted(
+            self._journal, library_id, PutChunks(chunks, mode, datetime.now(UTC), terms.if_match), terms, _written
+        )
+
+    def put_all(
+        self,
+        reference: str,
+        drafts: Sequence[OwnedChunkDraft],
+        mode: WriteMode,
+        terms: Terms[BatchWritten] = UNCONDITIONAL,
+    ) -> BatchWritten:
         """Store chunks in their documents in one command: all or none."""
         library_id = self._catalog.resolve(reference)
-        return self.submit(library_id, self.composed(library_id, drafts), mode)
+        chunks = tuple(self.composed(library_id, drafts))
+        return submitted(self._journal, library_id, PutChunks(chunks, mode, datetime.now(UTC)), terms, BatchWritten)
 
     def composed(self, library_id: UUID, drafts: Sequence[OwnedChunkDraft], refuse: Refuse = raising) -> list[NewChunk]:
         """Return the drafts with ids and embeddings, ready to be submitted."""
@@ -61,19 +80,24 @@ class ChunkService:
         """Store the chunks in one command."""
         return self._journal.submit(library_id, PutChunks(tuple(chunks), mode, datetime.now(UTC)))
 
-    def patch(self, reference: str, chunk_id: str, changes: ChunkChanges) -> ChunkWritten:
-        """Change fields of a chunk; a text that comes alone is embedded. Raises `ChunkNotFound`."""
+    def patch(
+        self, reference: str, chunk_id: str, changes: ChunkChanges, terms: Terms[ChunkWritten] = UNCONDITIONAL
+    ) -> ChunkWritten:
+        """Change fields of a chunk; a text that comes alone is embedded.
+
+        Raises `ChunkNotFound`, `PreconditionFailed`.
+        """
         library_id = self._catalog.resolve(reference)
         if not changes:
-            return self._unchanged(library_id, chunk_id)
+            return self._unchanged(library_id, chunk_id, terms.if_match)
         changes = self._with_embedding(library_id, chunk_id, changes)
-        outcome = self._journal.submit(library_id, PatchChunk(chunk_id, changes, datetime.now(UTC)))
-        return ChunkWritten(outcome.chunks[0], created=False, position=outcome.position)
+        command = PatchChunk(chunk_id, changes, datetime.now(UTC), terms.if_match)
+        return submitted(self._journal, library_id, command, terms, _rewritten)
 
-    def delete(self, reference: str, chunk_id: str) -> int:
-        """Delete a chunk; return the position. Raises `ChunkNotFound`."""
-        command = DeleteChunk(chunk_id, datetime.now(UTC))
-        return self._journal.submit(self._catalog.resolve(reference), command).position
+    def delete(self, reference: str, chunk_id: str, terms: Terms[Token] = UNCONDITIONAL) -> Token:
+        """Delete a chunk. Raises `ChunkNotFound`, `PreconditionFailed`."""
+        command = DeleteChunk(chunk_id, datetime.now(UTC), terms.if_match)
+        return submitted(self._journal, self._catalog.resolve(reference), command, terms, where_it_stands)
 
     def get(self, reference: str, chunk_id: str, *, embedding: bool) -> ChunkFound:
         """Return the chunk, with its embedding if asked. Raises `ChunkNotFound`."""
@@ -94,9 +118,11 @@ class ChunkService:
                 raise DocumentNotFound(document_id)
             return [_found(live, stored, embedding) for stored in rows.chunks_of(document_id, after, limit)]
 
-    def _unchanged(self, library_id: UUID, chunk_id: str) -> ChunkWritten:
+    def _unchanged(self, library_id: UUID, chunk_id: str, if_match: IfMatch | None) -> ChunkWritten:
         with self._catalog.opened(library_id) as live, live.reading() as rows:
-            return ChunkWritten(_existing(rows, chunk_id).chunk, created=False, position=rows.state().position)
+            chunk, position = _existing(rows, chunk_id).chunk, rows.state().position
+        refuse_other_version(if_match, chunk)
+        return ChunkWritten(chunk, created=False, token=Token(library_id, position))
 
     def _with_embedding(self, library_id: UUID, chunk_id: str, changes: ChunkChanges) -> ChunkChanges:
         with self._catalog.opened(library_id) as live:
@@ -111,6 +137,14 @@ class ChunkService:
         except Invalid as fault:
             raise fault.located(chunk_id=chunk_id) from None
         return changes
+
+
+def _written(outcome: Outcome, token: Token) -> ChunkWritten:
+    return ChunkWritten(outcome.chunks[0], not outcome.replaced, token)
+
+
+def _rewritten(outcome: Outcome, token: Token) -> ChunkWritten:
+    return ChunkWritten(outcome.chunks[0], created=False, token=token)
 
 
 def _existing(rows: Rows, chunk_id: str) -> StoredChunk:

@@ -121,9 +121,9 @@ class Composer:
         made = self._chunks(library, pieces, refused, noting)
         return [chunk for chunks in made.values() for chunk in chunks]
 
-    def chunks_of_text(self, library: Library, document_id: str, title: str | None, text: str | None) -> list[NewChunk]:
-        """Return the chunks of a document's new text."""
-        pieces = _cut(library, DocumentDraft(id=document_id, title=title, text=text), 0, document_id)
+    def chunks_of(self, library: Library, document_id: str, draft: DocumentDraft) -> list[NewChunk]:
+        """Return the chunks of a document alone."""
+        pieces = _cut(library, draft, 0, document_id)
         return self._chunks(library, pieces, *_noting(raising)).get(0, [])
 
     def vector(self, library: Library, title: str | None, text: str) -> Vector:
@@ -198,8 +198,8 @@ def _repeated(ids: Sequence[str]) -> list[int]:
 
 def _cut(library: Library, draft: DocumentDraft, place: int, document_id: str) -> list[_Piece]:
     """Return the pieces of a document: its chunks, or the parts of its text."""
-    chunks: Sequence[ChunkDraft] = draft.chunks
-    if draft.text is not None:
+    chunks: Sequence[ChunkDraft] = draft.chunks or ()
+    if draft.chunks is None and draft.text is not None:
         chunking = library.chunking
         chunks = [ChunkDraft(text=part) for part in split(draft.text, chunking.size, chunking.overlap)]
     return [

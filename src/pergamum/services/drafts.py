@@ -1,10 +1,11 @@
 """What a client gave, before ids, times and embeddings are fixed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pergamum.domain.filters import Filter
 from pergamum.domain.json import JsonObject
-from pergamum.domain.library import Chunking, IndexSpec
+from pergamum.domain.library import Chunking, IndexSpec, LibraryChanges
 from pergamum.domain.query import Recall
 from pergamum.domain.schema import MetadataSchema
 from pergamum.domain.search_options import PLAIN, SearchOptions
@@ -24,6 +25,15 @@ class LibraryDraft:
     recall: float = 0.95
     chunking: Chunking = field(default_factory=Chunking)
     metadata_schema: MetadataSchema = field(default_factory=MetadataSchema)
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryReplacement:
+    """The settings a library is to have. `fixed` names others, which must be as they are, and so must `schema`."""
+
+    changes: LibraryChanges
+    fixed: Mapping[str, object]
+    schema: MetadataSchema | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +57,7 @@ class OwnedChunkDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentDraft:
-    """A document to store. REQUIRES: at most one of `text` and `chunks`."""
+    """A document to store; `chunks` None means that its text is to be split."""
 
     id: str | None = None
     title: str | None = None
@@ -57,7 +67,7 @@ class DocumentDraft:
     tags: tuple[str, ...] = ()
     metadata: JsonObject = field(default_factory=dict)
     text: str | None = None
-    chunks: tuple[ChunkDraft, ...] = ()
+    chunks: tuple[ChunkDraft, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,13 +6,14 @@ each line had been put in turn.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 from pergamum.domain.chunk import NewChunk
 from pergamum.domain.commands import NewDocument, Outcome, WriteMode
+from pergamum.domain.tokens import Token
 from pergamum.engine.catalog import Catalog
 from pergamum.errors import (
     ChunkExists,
@@ -53,12 +54,12 @@ class Line(Generic[Draft]):
 
 @dataclass(slots=True)
 class Report:
-    """How an import went. `errors` are the first faults, each with its line."""
+    """How an import went. `errors` are the first faults, each with its line; `token` is that of the last batch kept."""
 
+    token: Token
     accepted: int = 0
     failed: int = 0
     errors: list[tuple[int, PergamumError]] = field(default_factory=list)
-    position: int = 0
 
     def refuse(self, number: int, fault: PergamumError) -> None:
         """Count a line that was left out."""
@@ -145,9 +146,9 @@ class _Chunks(Store[OwnedChunkDraft, NewChunk]):
 class Import(Generic[Draft, Item]):
     """One import under way. Threads: one at a time."""
 
-    def __init__(self, store: Store[Draft, Item], on_error: OnError, position: int) -> None:
+    def __init__(self, store: Store[Draft, Item], on_error: OnError, before: Token) -> None:
         self._store, self._on_error = store, on_error
-        self._report = Report(position=position)
+        self._report = Report(before)
         self._kept: list[Line[Draft]] = []
 
     def take(self, lines: Sequence[Line[Draft]]) -> None:
@@ -205,7 +206,7 @@ class Import(Generic[Draft, Item]):
         except PergamumError as error:  # the lines before stay: say how many, so that the client can go on from there
             raise error.located(accepted=self._report.accepted, failed=self._report.failed) from None
         self._report.accepted += len(items)
-        self._report.position = outcome.position
+        self._report.token = replace(self._report.token, position=outcome.position)
 
     def _submit_without(self, refusal: PergamumError, items: Sequence[Item], numbers: Sequence[int]) -> None:
         """Store what can be stored of a refused batch: without all that conflicts, else in parts."""
@@ -239,14 +240,14 @@ class ImportService:
         """Begin an import of documents. Raises `LibraryNotFound`."""
         library_id = self._catalog.resolve(reference)
         store = _Documents(self._catalog, self._documents, library_id, mode)
-        return Import(store, on_error, self._position(library_id))
+        return Import(store, on_error, self._before(library_id))
 
     def chunks(self, reference: str, mode: WriteMode, on_error: OnError) -> ChunkImport:
         """Begin an import of chunks into documents that exist. Raises `LibraryNotFound`."""
         library_id = self._catalog.resolve(reference)
         store = _Chunks(self._catalog, self._chunks, library_id, mode)
-        return Import(store, on_error, self._position(library_id))
+        return Import(store, on_error, self._before(library_id))
 
-    def _position(self, library_id: UUID) -> int:
+    def _before(self, library_id: UUID) -> Token:
         with self._catalog.opened(library_id) as live:
-            return live.view.state.position
+            return Token(library_id, live.view.state.position)

@@ -9,6 +9,7 @@ from pergamum.domain.commands import UpdateLibrary
 from pergamum.domain.json import JsonObject
 from pergamum.domain.library import IndexSpec
 from pergamum.domain.operation import Operation
+from pergamum.domain.tokens import Token
 from pergamum.engine.auto import Decision
 from pergamum.engine.building import Forecast
 from pergamum.engine.builds import Builds
@@ -18,6 +19,8 @@ from pergamum.engine.live_recall import LiveRecallFigure
 from pergamum.engine.wishes import KIND, request_of
 from pergamum.index import factory
 from pergamum.journal.base import Journal
+from pergamum.services.operations import OperationAt
+from pergamum.services.terms import UNCONDITIONAL, Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,12 @@ class IndexService:
         self._catalog, self._journal, self._builds = catalog, journal, builds
         self._predicting = threading.Lock()
 
-    def choose(self, reference: str, spec: IndexSpec) -> tuple[Operation, int]:
-        """Make the library use this index; return the operation that does so, and the position of the choice.
+    def choose(self, reference: str, spec: IndexSpec, terms: Terms[OperationAt] = UNCONDITIONAL) -> OperationAt:
+        """Make the library use this index; return the operation that does so, and where the choice stands.
 
-        Raises `InvalidField`. Where nothing has to be built the operation has succeeded when it is returned.
+        Raises `InvalidField`. Where nothing has to be built the operation has succeeded when it is returned. The reply
+        is kept right after: a crash between the two lets a repetition ask for the same index once more, by another
+        operation, which ends the first.
         """
         library_id = self._catalog.resolve(reference)
         before = self._checked(library_id, spec)
@@ -54,7 +59,11 @@ class IndexService:
         operation = Operation(
             id=uuid4(), kind=KIND, library_id=library_id, request=request, created_at=at, updated_at=at
         )
-        return self._builds.follow(operation), outcome.position
+        chosen = OperationAt(self._builds.follow(operation), Token(library_id, outcome.position))
+        kept = terms.kept(chosen, at)
+        if kept is not None:
+            self._catalog.keep_reply(kept)
+        return chosen
 
     def predict(self, reference: str, spec: IndexSpec) -> Forecast:
         """Return what the index is predicted to take, from a sample. Raises `InvalidField`, `NothingToMeasure`."""

@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from pergamum.domain.commands import DeleteWhere, UpdateWhere
+from pergamum.domain.commands import DeleteWhere, Outcome, UpdateWhere
 from pergamum.domain.document import Document
 from pergamum.domain.facets import FacetAsked, FacetFound, known
 from pergamum.domain.field_changes import FieldChanges
 from pergamum.domain.fields import Level
 from pergamum.domain.filters import Filter
 from pergamum.domain.listing import Last, Listed, Listing, Part, part_of
+from pergamum.domain.tokens import Token
 from pergamum.engine.by_filter import Rehearsal, rehearsed
 from pergamum.engine.catalog import Catalog
 from pergamum.journal.base import Journal
 from pergamum.services.chunks import ChunkFound, ChunkService
 from pergamum.services.documents import DocumentService
+from pergamum.services.terms import UNCONDITIONAL, Terms, submitted
 
 if TYPE_CHECKING:  # polars takes a fifth of a second to import: servers that never filter do without
     from pergamum.engine.columns.selection import Selection
@@ -47,7 +49,7 @@ class Rewritten:
 
     matched: int
     done: int
-    position: int
+    token: Token
     rehearsal: Rehearsal | None = None
 
 
@@ -91,24 +93,32 @@ class SelectionService:
         with self._catalog.opened(self._catalog.resolve(reference)) as live:
             return live.on_selection(level, filter, told)
 
-    def delete(self, reference: str, level: Level, filter: Filter, *, dry_run: bool) -> Rewritten:
+    def delete(
+        self, reference: str, level: Level, filter: Filter, *, dry_run: bool, terms: Terms[Rewritten] = UNCONDITIONAL
+    ) -> Rewritten:
         """Delete what the filter holds for, in one command; documents with their chunks."""
+        library_id = self._catalog.resolve(reference)
         if dry_run:
-            counted = self.count(reference, level, filter)
-            return Rewritten(counted.count, 0, counted.position)
+            counted = self.count(str(library_id), level, filter)
+            return Rewritten(counted.count, 0, Token(library_id, counted.position))
         command = DeleteWhere(level, filter, datetime.now(UTC))
-        outcome = self._journal.submit(self._catalog.resolve(reference), command)
-        return Rewritten(outcome.matched, outcome.matched, outcome.position)
+        return submitted(self._journal, library_id, command, terms, _rewritten)
 
     def update(
-        self, reference: str, level: Level, filter: Filter, changes: FieldChanges, *, dry_run: bool
+        self,
+        reference: str,
+        level: Level,
+        filter: Filter,
+        changes: FieldChanges,
+        *,
+        dry_run: bool,
+        terms: Terms[Rewritten] = UNCONDITIONAL,
     ) -> Rewritten:
         """Change what the filter holds for, in one command. Raises what the first that cannot refuses it with."""
         command = UpdateWhere(level, filter, changes, datetime.now(UTC))
         library_id = self._catalog.resolve(reference)
         if not dry_run:
-            outcome = self._journal.submit(library_id, command)
-            return Rewritten(outcome.matched, outcome.matched, outcome.position)
+            return submitted(self._journal, library_id, command, terms, _rewritten)
         with self._catalog.opened(library_id) as live:
             return live.on_selection(level, filter, lambda found: _rehearsed(found, command))
 
@@ -118,9 +128,13 @@ def _part(found: "Selection", wanted: Listing) -> Part:
 
 
 def _rehearsed(found: "Selection", command: UpdateWhere) -> Rewritten:
-    schema, numbers = found.state.library.metadata_schema, found.numbers.tolist()
-    rehearsal = rehearsed(found.rows, schema, numbers, command)
-    return Rewritten(len(numbers), 0, found.state.position, rehearsal)
+    library, numbers = found.state.library, found.numbers.tolist()
+    rehearsal = rehearsed(found.rows, library.metadata_schema, numbers, command)
+    return Rewritten(len(numbers), 0, Token(library.id, found.state.position), rehearsal)
+
+
+def _rewritten(outcome: Outcome, token: Token) -> Rewritten:
+    return Rewritten(outcome.matched, outcome.matched, token)
 
 
 def _cut(found: list[Item], ids: list[str], limit: int) -> Listed[Item]:

@@ -22,6 +22,7 @@ from pergamum.domain.json import JsonObject
 from pergamum.domain.keywords import KeywordQuery
 from pergamum.domain.library import Library
 from pergamum.domain.operation import Operation
+from pergamum.domain.replies import KeptReply
 from pergamum.domain.schema import MetadataSchema
 from pergamum.domain.vectors import Matrix
 
@@ -168,6 +169,9 @@ class Rows(Protocol):
         Raises `KeywordsDamaged`, too.
         """
 
+    def reply(self, key: str) -> KeptReply | None:
+        """Return what is kept under the key, if anything, however old. Raises `Damaged`."""
+
     def snapshot(self) -> IndexSnapshot | None:
         """Return the index snapshot that counts, if any."""
 
@@ -195,6 +199,12 @@ class WritableRows(Rows, Protocol):
 
     def remove_chunks(self, chunks: Sequence[StoredChunk]) -> None:
         """Remove the rows; their slots are dead. REQUIRES: these are the rows as stored."""
+
+    def keep_reply(self, kept: KeptReply) -> None:
+        """Keep the reply, in place of one with the same key.
+
+        Of replies that are no longer good at its time some are forgotten now and then: more than come.
+        """
 
     def name_snapshot(self, snapshot: IndexSnapshot | None) -> None:
         """Say which index snapshot counts from now on."""
@@ -281,15 +291,16 @@ class LibraryStore(Protocol):
 
 
 class CatalogStore(Protocol):
-    """Which libraries exist, under which names, and the operations. Each method is one durable transaction.
+    """Which libraries exist, under which names, the operations, and replies to what is no command of a library.
 
-    Threads: any. A library may hold two names while it is renamed; each name belongs to one library.
+    Each method is one durable transaction; `kept` is kept in the same as everything else. Threads: any. A library may
+    hold two names while it is renamed; each name belongs to one library.
     """
 
-    def add(self, library_id: UUID, name: str, at: datetime) -> None:
+    def add(self, library_id: UUID, name: str, at: datetime, kept: KeptReply | None = None) -> None:
         """List a library. Raises `LibraryExists` when the name is taken."""
 
-    def remove(self, library_id: UUID) -> None:
+    def remove(self, library_id: UUID, kept: KeptReply | None = None) -> None:
         """Leave a tombstone in place of the library and free its names. Raises `LibraryNotFound`."""
 
     def reserve(self, library_id: UUID, name: str) -> None:
@@ -321,6 +332,15 @@ class CatalogStore(Protocol):
 
     def unfinished_operations(self) -> list[Operation]:
         """Return the operations that have not ended, the oldest first. A damaged row is left out."""
+
+    def reply(self, key: str) -> KeptReply | None:
+        """Return what is kept under the key, if anything, however old. Raises `Damaged`."""
+
+    def keep_reply(self, kept: KeptReply) -> None:
+        """Keep the reply, in place of one with the same key.
+
+        Of replies that are no longer good at its time some are forgotten now and then: more than come.
+        """
 
 
 class Storage(Protocol):

@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field, JsonValue
 
 from pergamum.domain.commands import WriteMode
+from pergamum.domain.etags import etag_of
 from pergamum.wire.common import (
     AnswerModel,
     Embedding,
@@ -69,6 +70,11 @@ class ChunkOut(AnswerModel):
     updated_at: datetime
     embedding: EmbeddingOut | None = None
     position: Position | None = None
+
+    @property
+    def etag(self) -> str:
+        """What tells this version from every other: give it as `If-Match`, and a change meets no other."""
+        return etag_of(self.version, self.created_at)
 
 
 class ChunkList(AnswerModel):

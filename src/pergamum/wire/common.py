@@ -2,7 +2,8 @@
 
 import base64
 import binascii
-from typing import Annotated, TypeAlias
+from collections.abc import Iterable
+from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -25,6 +26,7 @@ from pergamum.domain.vectors import MAX_DIMENSION, Vector
 MAX_METADATA_DEPTH = 16
 MAX_TEXT = 16 << 20
 MAX_CURSOR = 4_096
+SHOWN = 80
 
 
 class RequestModel(BaseModel):
@@ -37,6 +39,13 @@ class AnswerModel(BaseModel):
     """What a server answers. Unknown fields are ignored, so that an older client reads a newer server."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Show what there is, long strings by their beginning: a vector would fill the screen."""
+        for name, value in super().__repr_args__():
+            if value is not None:
+                long = isinstance(value, str) and len(value) > SHOWN
+                yield name, f"{value[:SHOWN]}…" if long else value
 
 
 def _not_a_uuid(name: str) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, JsonValue, model_validator
 
 from pergamum.domain.commands import WriteMode
+from pergamum.domain.etags import etag_of
 from pergamum.wire.chunks import ChunkOfDocumentIn
 from pergamum.wire.common import (
     AnswerModel,
@@ -21,7 +22,10 @@ from pergamum.wire.common import (
 
 
 class DocumentIn(RequestModel):
-    """A document with its `text`, which is split and embedded, or with its `chunks`, or with neither."""
+    """A document with its `text`, which is split and embedded, or with its `chunks`, or with neither.
+
+    With both, the text is kept as the document's and the chunks are those given.
+    """
 
     id: Id | None = None
     title: ShortText | None = None
@@ -33,17 +37,12 @@ class DocumentIn(RequestModel):
     text: Text | None = None
     chunks: list[ChunkOfDocumentIn] | None = None
 
-    @model_validator(mode="after")
-    def _text_or_chunks(self) -> Self:
-        if self.text is not None and self.chunks is not None:
-            raise ValueError("give the text or the chunks, not both")
-        return self
-
 
 class DocumentPatch(RequestModel):
     """Changes to a document (RFC 7396): a field left out stays, null clears, metadata is merged.
 
-    A new text replaces the chunks: it is split and embedded again. No other field touches them.
+    A new text replaces the chunks: it is split and embedded again, or comes with its `chunks`. No other field touches
+    them.
     """
 
     title: ShortText | None = None
@@ -53,6 +52,13 @@ class DocumentPatch(RequestModel):
     tags: Tags | None = None
     metadata: Metadata | None = None
     text: Text = Field(default_factory=str)
+    chunks: list[ChunkOfDocumentIn] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _chunks_of_a_text(self) -> Self:
+        if "chunks" in self.model_fields_set and "text" not in self.model_fields_set:
+            raise ValueError("new chunks come with the text that they are of")
+        return self
 
 
 class DocumentBatchIn(RequestModel):
@@ -83,6 +89,11 @@ class DocumentOut(AnswerModel):
     text: str | None = None
     chunk_ids: list[str] | None = None
     position: Position | None = None
+
+    @property
+    def etag(self) -> str:
+        """What tells this version from every other: give it as `If-Match`, and a change meets no other."""
+        return etag_of(self.version, self.created_at)
 
 
 class DocumentList(AnswerModel):

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, JsonValue, model_validator
 
+from pergamum.domain.etags import etag_of
 from pergamum.domain.library import Chunking, IndexKind
 from pergamum.domain.vectors import MAX_DIMENSION, Metric
 from pergamum.wire.common import AnswerModel, Description, Name, Position, RequestModel
@@ -103,6 +104,11 @@ class LibraryOut(AnswerModel):
     position: Position
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def etag(self) -> str:
+        """What tells this version from every other: give it as `If-Match`, and a change meets no other."""
+        return etag_of(self.version, self.created_at)
 
 
 class LibraryList(AnswerModel):

@@ -10,6 +10,7 @@ import pytest
 
 from pergamum.domain.commands import UpdateLibrary
 from pergamum.domain.library import Library
+from pergamum.domain.replies import KeptReply
 from pergamum.engine.catalog import Catalog
 from pergamum.errors import LibraryExists, LibraryNotFound, OutcomeUnknown
 from pergamum.storage.base import Storage
@@ -67,9 +68,9 @@ def test_a_creation_of_unknown_outcome_loses_nothing_that_was_kept(
     catalog, library = _catalog(storage), a_library("papers")
     add = storage.catalog.add
 
-    def uncertain(library_id: UUID, name: str, at: datetime) -> None:
+    def uncertain(library_id: UUID, name: str, at: datetime, reply: KeptReply | None) -> None:
         if kept:
-            add(library_id, name, at)
+            add(library_id, name, at, reply)
         raise OutcomeUnknown("the flush failed")
 
     with monkeypatch.context() as patched:
@@ -109,10 +110,14 @@ def test_deleting_waits_for_whoever_uses_the_library(storage: Storage) -> None:
     catalog, library = _catalog(storage), a_library("papers")
     catalog.create(library)
     with catalog.opened(library.id) as opened:
+        opened.write([put("d", [a_chunk("c", "d", vector(1, 1))])])
         deleting = threading.Thread(target=catalog.delete, args=(library.id,))
         deleting.start()
-        opened.write([put("d", [a_chunk("c", "d", vector(1, 1))])])
+        while library.id in storage.catalog.libraries():
+            pass
         (answer,) = opened.search(vector(1, 1)[None, :], 1)
+        with pytest.raises(LibraryNotFound):
+            opened.write([put("late")])
     deleting.join()
 
     assert answer.hits[0].chunk.id == "c"

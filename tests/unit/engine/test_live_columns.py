@@ -8,6 +8,7 @@ import pytest
 from pergamum.domain.commands import DeleteChunk
 from pergamum.domain.fields import Level
 from pergamum.domain.filters import Condition, Filter, Not, Op
+from pergamum.engine import live_columns
 from pergamum.engine.columns import columns
 from pergamum.engine.columns.cache import ResultCache
 from pergamum.engine.live_library import LiveLibrary
@@ -29,7 +30,7 @@ def live() -> LiveLibrary:
 
 def allowed(live: LiveLibrary, view: View, filter: Filter) -> SlotMask:
     with live.reading() as rows:
-        return live.allowed(view, rows, live.checked(Level.CHUNK, filter, view))
+        return live_columns.allowed(view, rows, live.checked(Level.CHUNK, filter, view))
 
 
 def slots(live: LiveLibrary, filter: Filter) -> list[int]:
@@ -71,7 +72,7 @@ def test_the_masks_of_a_small_library_are_counted_as_large_as_they_are(
     filters = [live.checked(Level.CHUNK, Condition("chunk_index", Op.LT, number)) for number in range(100)]
 
     with live.reading() as rows:
-        masks = [live.allowed(view, rows, filter) for filter in filters]
+        masks = [live_columns.allowed(view, rows, filter) for filter in filters]
 
     assert view.columns is not None
     kept = [mask for mask, filter in zip(masks, filters, strict=True) if view.columns.known(filter, view.live) is mask]

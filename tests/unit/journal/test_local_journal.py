@@ -13,6 +13,7 @@ import pytest
 from pergamum.domain.commands import Command, DeleteDocument, DeleteWhere, Outcome, PutDocuments, WriteMode
 from pergamum.domain.fields import Level
 from pergamum.domain.filters import And
+from pergamum.domain.replies import Keep
 from pergamum.engine.catalog import Catalog
 from pergamum.engine.live_library import LiveLibrary
 from pergamum.errors import DocumentExists, LibraryNotFound, Overloaded, PergamumError, ShuttingDown, StorageFull
@@ -156,10 +157,10 @@ def _fill_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     released: list[bool] = []
     write = LiveLibrary.write
 
-    def write_or_fail(library: LiveLibrary, commands: Sequence[Command]) -> list[Outcome]:
+    def write_or_fail(library: LiveLibrary, commands: Sequence[Command], keeps: Sequence[Keep | None]) -> list[Outcome]:
         if not released and any(map(_needs_space, commands)):
             raise StorageFull
-        return write(library, commands)
+        return write(library, commands, keeps)
 
     monkeypatch.setattr(LiveLibrary, "write", write_or_fail)
     monkeypatch.setattr(SqliteStorage, "release_reserve", lambda _: released.append(True))
@@ -264,9 +265,9 @@ def test_a_command_by_filter_sees_what_came_before(tmp_path: Path, monkeypatch: 
     groups: list[list[str]] = []
     write = LiveLibrary.write
 
-    def noted(library: LiveLibrary, commands: Sequence[Command]) -> list[Outcome]:
+    def noted(library: LiveLibrary, commands: Sequence[Command], keeps: Sequence[Keep | None]) -> list[Outcome]:
         groups.append([type(command).__name__ for command in commands])
-        return write(library, commands)
+        return write(library, commands, keeps)
 
     monkeypatch.setattr(LiveLibrary, "write", noted)
     go = threading.Event()

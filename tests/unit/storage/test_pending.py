@@ -388,6 +388,7 @@ def test_a_full_disk_does_not_keep_the_library_from_opening(
 def test_a_library_of_format_1_is_brought_up_to_date(storage: SqliteStorage, tmp_path: Path) -> None:
     with apsw.Connection(str(generation(tmp_path / "data") / "library.db")) as older:
         older.execute("DROP TABLE keyword_counts; DROP TABLE keywords; DROP TABLE keyword_state; DROP TABLE pending")
+        older.execute("DROP TABLE replies")
         older.execute("DROP INDEX changed_documents; DROP INDEX rewritten_chunks")
         older.execute("ALTER TABLE documents DROP COLUMN changed; PRAGMA user_version = 1")
 

@@ -10,6 +10,7 @@ import apsw
 import numpy as np
 import pytest
 
+from pergamum.domain.replies import KeptReply, Key
 from pergamum.errors import DataFolderInUse
 from pergamum.storage.base import IndexSnapshot
 from pergamum.storage.sqlite.storage import SqliteStorage
@@ -17,6 +18,7 @@ from pergamum.storage.sqlite.verify import Finding, Severity, verify_data_folder
 from pergamum.storage.vectors import HEADER_BYTES
 from tests.support.storage import NOW, document, library, save_vectors, stored
 
+REPLY = KeptReply(Key("key", "0" * 64), NOW, b"reply")
 VECTORS = np.arange(20, dtype=np.float32).reshape(5, 4)
 
 
@@ -26,7 +28,7 @@ def generation(tmp_path: Path) -> Path:
     kept = library(dimension=4)
     storage = SqliteStorage(tmp_path / "data")
     storage.create(kept)
-    storage.catalog.add(kept.id, kept.name, NOW)
+    storage.catalog.add(kept.id, kept.name, NOW, REPLY)
     store = storage.open(kept.id)
     save_vectors(store, 0, VECTORS)
     snapshot = store.index_folder / "1"
@@ -38,6 +40,7 @@ def generation(tmp_path: Path) -> Path:
         work.rows.put_chunks(chunks)
         work.rows.remove_chunks(chunks[2:3])
         work.rows.save_state(replace(work.rows.state(), position=1, next_slot=5, documents=1, chunks=4))
+        work.rows.keep_reply(REPLY)
         work.rows.name_snapshot(IndexSnapshot("1", 1, 5, crc32(b"{}")))
         work.commit()
     store.close()
@@ -105,6 +108,8 @@ def test_what_a_crash_leaves_for_the_next_start_is_sound(generation: Path, crash
         (sql("INSERT INTO dead_slots VALUES (1)"), "marked dead and hold a chunk"),
         (sql("INSERT INTO dead_slots VALUES (9)"), "beyond next_slot 5"),
         (sql("UPDATE names SET library = 'x'", "catalog.db"), "'papers'"),
+        (sql("UPDATE replies SET reply = x'00'"), "under 'key': it does not match its checksum"),
+        (sql("UPDATE replies SET request = ''", "catalog.db"), "under 'key': the row does not match its checksum"),
         (flip_a_vector, "slot 3"),
         (copy_a_vector(5, VECTORS[0].tobytes()), "beyond next_slot 5"),
         (flip_a_page, "library.db"),

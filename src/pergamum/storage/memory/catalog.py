@@ -5,8 +5,9 @@ from threading import Lock
 from uuid import UUID
 
 from pergamum.domain.operation import Operation
+from pergamum.domain.replies import KeptReply
 from pergamum.errors import LibraryExists, LibraryNotFound
-from pergamum.storage.memory.rows import page
+from pergamum.storage.memory.rows import keep, page
 
 
 class MemoryCatalog:
@@ -18,20 +19,23 @@ class MemoryCatalog:
         self._deleted: set[UUID] = set()
         self._names: dict[str, UUID] = {}
         self._operations: dict[UUID, Operation] = {}
+        self._replies: dict[str, KeptReply] = {}
 
-    def add(self, library_id: UUID, name: str, at: datetime) -> None:
+    def add(self, library_id: UUID, name: str, at: datetime, kept: KeptReply | None = None) -> None:
         """List a library. Raises `LibraryExists` when the name is taken."""
         with self._lock:
             self._give(library_id, name)
             self._listed[library_id] = at
+            keep(self._replies, kept)
 
-    def remove(self, library_id: UUID) -> None:
+    def remove(self, library_id: UUID, kept: KeptReply | None = None) -> None:
         """Leave a tombstone in place of the library and free its names. Raises `LibraryNotFound`."""
         with self._lock:
             self._check_listed(library_id)
             del self._listed[library_id]
             self._deleted.add(library_id)
             self._names = {name: holder for name, holder in self._names.items() if holder != library_id}
+            keep(self._replies, kept)
 
     def reserve(self, library_id: UUID, name: str) -> None:
         """Give the library one more name. Raises `LibraryExists`, `LibraryNotFound`."""
@@ -79,6 +83,15 @@ class MemoryCatalog:
         """Return the operations that have not ended, the oldest first."""
         unfinished = [operation for operation in self._operations.values() if not operation.ended]
         return sorted(unfinished, key=lambda operation: operation.created_at)
+
+    def reply(self, key: str) -> KeptReply | None:
+        """Return what is kept under the key, if anything, however old."""
+        return self._replies.get(key)
+
+    def keep_reply(self, kept: KeptReply) -> None:
+        """Keep the reply, in place of one with the same key; forget those that are no longer good at its time."""
+        with self._lock:
+            keep(self._replies, kept)
 
     def _give(self, library_id: UUID, name: str) -> None:
         if self._names.setdefault(name, library_id) != library_id:

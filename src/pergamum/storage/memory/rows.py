@@ -12,6 +12,7 @@ from pergamum.domain.document import Document
 from pergamum.domain.fields import Level
 from pergamum.domain.json import JsonObject
 from pergamum.domain.keywords import KeywordQuery, read_keywords
+from pergamum.domain.replies import KeptReply
 from pergamum.domain.schema import MetadataSchema
 from pergamum.storage.base import IndexSnapshot, LibraryState, StoredChunk
 from pergamum.storage.memory.keywords import entry_of, hits, matching
@@ -29,6 +30,7 @@ class Tables:
     chunks: dict[str, StoredChunk] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     changed: dict[str, int] = field(default_factory=dict)
+    replies: dict[str, KeptReply] = field(default_factory=dict)
     last_number: int = 0
     snapshot: IndexSnapshot | None = None
 
@@ -40,6 +42,7 @@ class Tables:
             chunks=dict(self.chunks),
             numbers=dict(self.numbers),
             changed=dict(self.changed),
+            replies=dict(self.replies),
         )
 
 
@@ -163,6 +166,10 @@ class MemoryRows:
         """Return the slots of the chunks whose text alone `matches` the words, ascending."""
         return np.array(list(matching(self._by_slot(), read_keywords(words))), np.int64)
 
+    def reply(self, key: str) -> KeptReply | None:
+        """Return what is kept under the key, if anything, however old."""
+        return self._tables.replies.get(key)
+
     def snapshot(self) -> IndexSnapshot | None:
         """Return the index snapshot that counts, if any."""
         return self._tables.snapshot
@@ -228,6 +235,10 @@ class MemoryWritableRows(MemoryRows):
         for stored in chunks:
             self._tables.chunks.pop(stored.chunk.id, None)
 
+    def keep_reply(self, kept: KeptReply) -> None:
+        """Keep the reply, in place of one with the same key; forget those that are no longer good at its time."""
+        keep(self._tables.replies, kept)
+
     def name_snapshot(self, snapshot: IndexSnapshot | None) -> None:
         """Say which index snapshot counts from now on."""
         self._tables.snapshot = snapshot
@@ -239,6 +250,15 @@ class MemoryWritableRows(MemoryRows):
     def restore(self, tables: Tables) -> None:
         """Go back to a copy taken earlier."""
         self._tables = tables
+
+
+def keep(replies: dict[str, KeptReply], kept: KeptReply | None) -> None:
+    """Keep the reply, if there is one, and forget those that are no longer good at its time."""
+    if kept is None:
+        return
+    for key in [key for key, older in replies.items() if not older.good_at(kept.at)]:
+        del replies[key]
+    replies[kept.key.name] = kept
 
 
 def page(items: dict[str, Item], after: str | None, limit: int) -> list[Item]:

@@ -1,4 +1,4 @@
-"""catalog.db: which libraries exist, under which names, and the operations."""
+"""catalog.db: which libraries exist, under which names, the operations, and replies to what no library keeps."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,10 +11,21 @@ from uuid import UUID
 import apsw
 
 from pergamum.domain.operation import Operation
+from pergamum.domain.replies import KeptReply
 from pergamum.errors import LibraryExists, LibraryNotFound, OutcomeUnknown
 from pergamum.storage.files import fsync_folder, rename
-from pergamum.storage.sqlite.codec import Row, check, checksum, micros, operation_of, operation_text, sealed
+from pergamum.storage.sqlite.codec import (
+    Row,
+    check,
+    checksum,
+    micros,
+    operation_of,
+    operation_text,
+    reply_of,
+    sealed,
+)
 from pergamum.storage.sqlite.connection import abandon, create_database, failure, open_writer
+from pergamum.storage.sqlite.replies import REPLY_BY_KEY, keep_reply
 from pergamum.storage.sqlite.schema import CATALOG
 
 Answer = TypeVar("Answer")
@@ -35,7 +46,7 @@ class SqliteCatalog:
         self._connection: apsw.Connection | None = None
         self._open()
 
-    def add(self, library_id: UUID, name: str, at: datetime) -> None:
+    def add(self, library_id: UUID, name: str, at: datetime, kept: KeptReply | None = None) -> None:
         """List a library. Raises `LibraryExists` when the name is taken."""
 
         def add(connection: apsw.Connection) -> None:
@@ -43,10 +54,12 @@ class SqliteCatalog:
             row = sealed(str(library_id), micros(at), 0)
             connection.execute("INSERT INTO libraries (id, created_at, tombstone, checksum) VALUES (?, ?, ?, ?)", row)
             _add_name(connection, library_id, name)
+            if kept is not None:
+                keep_reply(connection, kept)
 
         self._write(add)
 
-    def remove(self, library_id: UUID) -> None:
+    def remove(self, library_id: UUID, kept: KeptReply | None = None) -> None:
         """Leave a tombstone in place of the library and free its names. Raises `LibraryNotFound`."""
 
         def remove(connection: apsw.Connection) -> None:
@@ -56,6 +69,8 @@ class SqliteCatalog:
                 sealed(row[0], row[1], 1),
             )
             connection.execute("DELETE FROM names WHERE library = ?", (str(library_id),))
+            if kept is not None:
+                keep_reply(connection, kept)
 
         self._write(remove)
 
@@ -114,6 +129,15 @@ class SqliteCatalog:
         rows: list[Row] = self._run(lambda connection: connection.execute(sql).fetchall())
         known = [operation_of(row[1]) for row in rows if checksum(row[:-1]) == row[-1]]
         return sorted((each for each in known if not each.ended), key=lambda operation: operation.created_at)
+
+    def reply(self, key: str) -> KeptReply | None:
+        """Return what is kept under the key, if anything, however old. Raises `Damaged`."""
+        rows: list[Row] = self._run(lambda connection: connection.execute(REPLY_BY_KEY, (key,)).fetchall())
+        return reply_of(rows[0]) if rows else None
+
+    def keep_reply(self, kept: KeptReply) -> None:
+        """Keep the reply, in place of one with the same key; forget a few that are no longer good at its time."""
+        self._write(lambda connection: keep_reply(connection, kept))
 
     def close(self) -> None:
         """Release the connection."""

@@ -13,6 +13,7 @@ from pergamum.domain.document import Document
 from pergamum.domain.json import Json, JsonObject
 from pergamum.domain.library import Chunking, IndexKind, IndexSpec, Library
 from pergamum.domain.operation import Operation, OperationStatus
+from pergamum.domain.replies import KeptReply, Key
 from pergamum.domain.schema import MetadataSchema, SchemaMode
 from pergamum.domain.schema_json import schema_json, schema_of
 from pergamum.domain.vectors import Metric
@@ -193,6 +194,22 @@ def snapshot_of(row: Row) -> IndexSnapshot:
     """Return the snapshot of a row selected by `rows.SNAPSHOT`. Raises `Damaged`."""
     check(row, "the name of the index snapshot")
     return IndexSnapshot(*row[:-1])
+
+
+def reply_row(kept: KeptReply) -> Row:
+    """Return the columns of `replies.REPLY` in their order."""
+    return (*sealed(kept.key.name, kept.key.request, micros(kept.at), zlib.crc32(kept.reply)), kept.reply)
+
+
+def reply_of(row: Row) -> KeptReply:
+    """Return the reply of a row selected by `replies.REPLY`. Raises `Damaged`."""
+    *sealing, reply = row
+    key, request, at, crc, _ = sealing
+    what = f"the reply kept under {key!r}"
+    check(tuple(sealing), what)
+    if zlib.crc32(reply) != crc:
+        raise Damaged(what, "it does not match its checksum")
+    return KeptReply(Key(key, request), time_of(at), reply)
 
 
 def library_text(library: Library) -> str:

@@ -12,6 +12,7 @@ from pergamum.domain.document import Document
 from pergamum.domain.fields import Level
 from pergamum.domain.json import JsonObject
 from pergamum.domain.keywords import KeywordQuery
+from pergamum.domain.replies import KeptReply
 from pergamum.domain.schema import MetadataSchema
 from pergamum.domain.schema_keys import named
 from pergamum.errors import Damaged
@@ -23,12 +24,14 @@ from pergamum.storage.sqlite.codec import (
     document_of,
     id_and_metadata,
     object_of,
+    reply_of,
     snapshot_of,
     state_of,
     vector_checksum_of,
 )
 from pergamum.storage.sqlite.connection import failure
 from pergamum.storage.sqlite.keywords import KeywordReads
+from pergamum.storage.sqlite.replies import REPLY_BY_KEY
 
 Item = TypeVar("Item")
 
@@ -198,6 +201,10 @@ class SqliteRows:
     def slots_matching(self, words: str) -> npt.NDArray[np.int64]:
         """Return the slots of the chunks whose text alone `matches` the words, ascending."""
         return np.array(KeywordReads(self._connection, self._what).slots_matching(words), np.int64)
+
+    def reply(self, key: str) -> KeptReply | None:
+        """Return what is kept under the key, if anything, however old. Raises `Damaged`."""
+        return next(iter(self._list(reply_of, REPLY_BY_KEY, (key,))), None)
 
     def snapshot(self) -> IndexSnapshot | None:
         """Return the index snapshot that counts, if any."""

@@ -133,6 +133,19 @@ INSERT INTO keyword_state (one, made_of, sound) VALUES (1, '', 0);
 """
 )
 
+# In the order of `number`, which is about that of `at`, the oldest are forgotten: no index on time is written for it.
+_REPLIES = """
+CREATE TABLE replies (
+    number INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    request TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    reply_crc INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    reply BLOB NOT NULL
+) STRICT;
+"""
+
 _CATALOG_1 = """
 CREATE TABLE libraries (
     id TEXT PRIMARY KEY,
@@ -153,5 +166,5 @@ CREATE TABLE operations (
 ) STRICT, WITHOUT ROWID;
 """
 
-LIBRARY = Schema(0x5065_724C, (_LIBRARY_1, _LIBRARY_2, _LIBRARY_3, _LIBRARY_4))
-CATALOG = Schema(0x5065_7243, (_CATALOG_1,))
+LIBRARY = Schema(0x5065_724C, (_LIBRARY_1, _LIBRARY_2, _LIBRARY_3, _LIBRARY_4, _REPLIES))
+CATALOG = Schema(0x5065_7243, (_CATALOG_1, _REPLIES))

@@ -21,12 +21,13 @@ from pergamum.domain.document import Document
 from pergamum.domain.vectors import Matrix
 from pergamum.errors import Damaged
 from pergamum.storage.base import IndexSnapshot, LibraryState, StoredChunk
-from pergamum.storage.sqlite.codec import Row, checksum, document_of
+from pergamum.storage.sqlite.codec import Row, checksum, document_of, reply_of
 from pergamum.storage.sqlite.connection import check_sqlite, open_writer
 from pergamum.storage.sqlite.data_folder import DataFolder, current_generation
 from pergamum.storage.sqlite.keyword_check import keyword_fault
 from pergamum.storage.sqlite.keywords import fill, is_sound
 from pergamum.storage.sqlite.library_store import DATABASE, INDEX, VECTORS
+from pergamum.storage.sqlite.replies import REPLIES
 from pergamum.storage.sqlite.rows import DOCUMENT, SqliteRows
 from pergamum.storage.sqlite.schema import CATALOG, LIBRARY
 from pergamum.storage.sqlite.writable_rows import SqliteWritableRows
@@ -104,6 +105,7 @@ def verify_library(folder: Path, care: Care = Care()) -> Iterator[Finding]:
         yield from _verify_pages(connection, str(generation / DATABASE))
         try:
             yield from _verify_rows(connection, generation)
+            yield from _verify_replies(connection, str(generation / DATABASE))
             yield from _verify_snapshot(connection, generation, care)
         except (apsw.Error, Damaged) as error:
             yield _damage(str(generation / DATABASE), f"cannot be read to its end: {error}")
@@ -137,6 +139,7 @@ def _verify_catalog(path: Path) -> Generator[Finding, None, set[str]]:
         yield from _verify_pages(connection, str(path))
         for sql in _CATALOG_ROWS:
             yield from _verify_catalog_rows(connection, sql, str(path))
+        yield from _verify_replies(connection, str(path))
         return {row[0] for row in connection.execute("SELECT id FROM libraries WHERE tombstone = 0")}
 
 
@@ -145,6 +148,18 @@ def _verify_catalog_rows(connection: apsw.Connection, sql: str, what: str) -> It
         for row in connection.execute(sql):
             if checksum(row[:-1]) != row[-1]:
                 yield _damage(f"{what}, {row[0]!r}", "the row does not match its checksum")
+    except (apsw.Error, UnicodeDecodeError) as error:
+        yield _damage(what, f"cannot be read to its end: {error}")
+
+
+def _verify_replies(connection: apsw.Connection, what: str) -> Iterator[Finding]:
+    """Yield the kept replies that do not match their checksums: requests with their keys are refused."""
+    try:
+        for row in connection.execute(REPLIES):
+            try:
+                reply_of(row)
+            except Damaged as error:
+                yield _damage(what, str(error))
     except (apsw.Error, UnicodeDecodeError) as error:
         yield _damage(what, f"cannot be read to its end: {error}")
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from pergamum.domain.document import Document
 from pergamum.domain.keywords import KeywordQuery
+from pergamum.domain.replies import KeptReply
 from pergamum.domain.schema import MetadataSchema
 from pergamum.domain.vectors import Matrix
 from pergamum.errors import KeywordsDamaged, PergamumError
@@ -17,6 +18,7 @@ from pergamum.storage.naming import keyed_chunk, keyed_document
 from pergamum.storage.sqlite.codec import Row, chunk_row, document_row, snapshot_row, state_row
 from pergamum.storage.sqlite.connection import failure
 from pergamum.storage.sqlite.keywords import KeywordWrites, is_sound
+from pergamum.storage.sqlite.replies import keep_reply
 from pergamum.storage.sqlite.rows import SqliteRows
 
 _PUT_DOCUMENT: Final = """
@@ -115,6 +117,10 @@ class SqliteWritableRows(SqliteRows):
         """Keep a copy of each vector beside the rows, until the vector file has been flushed."""
         copies = ((first_slot + at, vector.tobytes()) for at, vector in enumerate(vectors))
         self._run("REPLACE INTO pending (slot, vector) VALUES (?, ?)", copies)
+
+    def keep_reply(self, kept: KeptReply) -> None:
+        """Keep the reply, in place of one with the same key; forget a few that are no longer good at its time."""
+        self._guard(lambda: keep_reply(self._connection, kept))
 
     def name_snapshot(self, snapshot: IndexSnapshot | None) -> None:
         """Say which index snapshot counts from now on."""

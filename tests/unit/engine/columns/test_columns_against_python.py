@@ -24,6 +24,7 @@ from pergamum.domain.document import DocumentChanges
 from pergamum.domain.fields import Level
 from pergamum.domain.filters import CheckedFilter, Filter
 from pergamum.domain.schema import MetadataSchema
+from pergamum.engine import live_columns
 from pergamum.engine.live_library import LiveLibrary
 from pergamum.engine.view import View
 from pergamum.storage.base import Rows
@@ -82,8 +83,8 @@ def commands(draw: st.DrawFn, schema: MetadataSchema) -> Command:
 def check(live: LiveLibrary, view: View, filter: Filter, level: Level) -> None:
     checked = live.checked(level, filter, view)
     with live.reading() as rows:
-        flags = live.selected(view, rows, checked, level)
-        again = live.selected(view, rows, checked, level)
+        flags = live_columns.selected(view, rows, checked, level)
+        again = live_columns.selected(view, rows, checked, level)
         expected = truth(rows, checked, level)
     assert {number: bool(flags[number]) for number in expected} == expected
     assert again is flags

@@ -29,7 +29,7 @@ from pergamum.domain.filters import Condition, Op
 from pergamum.domain.library import Library
 from pergamum.domain.schema import MetadataField, MetadataSchema, SchemaMode
 from pergamum.domain.schema_changes import LevelChanges, SchemaChanges
-from pergamum.engine import live_library
+from pergamum.engine import live_columns, live_library
 from pergamum.engine.columns import files, loading
 from pergamum.engine.columns.columns import Columns
 from pergamum.engine.columns.loading import read_columns
@@ -228,7 +228,9 @@ def selected(live: LiveLibrary, field: str, value: float) -> list[str]:
     """Return the ids of the chunks whose field is the value."""
     view = live.view_with_columns()
     with live.reading() as rows:
-        flags = live.selected(view, rows, live.checked(Level.CHUNK, Condition(field, Op.EQ, value)), Level.CHUNK)
+        flags = live_columns.selected(
+            view, rows, live.checked(Level.CHUNK, Condition(field, Op.EQ, value)), Level.CHUNK
+        )
         return sorted(stored.chunk.id for stored in rows.chunks_at(np.flatnonzero(flags).tolist()).values())
 
 
