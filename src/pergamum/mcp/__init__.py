@@ -1,0 +1,1 @@
+"""An MCP server: libraries of Pergamum as tools and resources of a language model's client, over stdio."""
