@@ -11,8 +11,8 @@ import pytest
 
 from pergamum.cli import progress_bar
 from pergamum.client import Pergamum
-from pergamum.client.sync.documents import Documents
 from pergamum.client.drafts import OnError
+from pergamum.client.sync.documents import Documents
 from pergamum.wire.problems import ImportOut
 from tests.cli.conftest import Shell
 

@@ -1,7 +1,7 @@
 """Rows into a library: order, batches, wrong rows, and going on after an end that came too early."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pergamum.cli.bookmark import Bookmark, Progress
+from pergamum.cli.bookmark import Bookmark, Progress, file_bookmark
 from pergamum.cli.columns import Columns
 from pergamum.cli.loader import Loader, RowRefused
 from pergamum.cli.tables import BadRow, Row
@@ -30,7 +30,13 @@ class FakeServer:
         self.sizes: list[int] = []
         self._fails_after = fails_after
 
-    def send(self, call: Call[T], options: ReadOptions = NO_OPTIONS) -> T:
+    def send(
+        self,
+        call: Call[T],
+        options: ReadOptions = NO_OPTIONS,  # noqa: ARG002  # what a door is given
+        *,
+        put_off: Callable[[], None] | None = None,  # noqa: ARG002  # as above
+    ) -> T:
         if self._fails_after == len(self.sizes):
             self._fails_after = None
             raise refusal(503, {"detail": "stopping"}, request_id=None)
@@ -114,13 +120,13 @@ def test_a_bookmark_returns_what_was_kept_and_belongs_to_one_file_and_library(tm
     file.write_text("{}\n")
     kept = Progress(row=3, stored=2, skipped=1)
 
-    Bookmark.of(file, "library", "columns", folder).save(kept)
+    file_bookmark(file, "library", "columns", folder).save(kept)
 
-    assert Bookmark.of(file, "library", "columns", folder).load() == kept
-    assert Bookmark.of(file, "another", "columns", folder).load() == Progress()
-    assert Bookmark.of(file, "library", "others", folder).load() == Progress()
+    assert file_bookmark(file, "library", "columns", folder).load() == kept
+    assert file_bookmark(file, "another", "columns", folder).load() == Progress()
+    assert file_bookmark(file, "library", "others", folder).load() == Progress()
     file.write_text("{}\n{}\n")
-    assert Bookmark.of(file, "library", "columns", folder).load() == Progress()
+    assert file_bookmark(file, "library", "columns", folder).load() == Progress()
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"row": "many"}'])
@@ -128,4 +134,4 @@ def test_an_unreadable_bookmark_means_the_beginning(tmp_path: Path, content: str
     path = tmp_path / "b.json"
     path.write_text(content)
 
-    assert Bookmark(path).load() == Progress()
+    assert Bookmark(path, Progress).load() == Progress()

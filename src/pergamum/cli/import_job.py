@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pergamum.cli.bookmark import Bookmark, Progress
+from pergamum.cli.bookmark import Bookmark, Progress, file_bookmark, kept
 from pergamum.cli.columns import Columns, spare_id
 from pergamum.cli.import_outcome import Outcome
 from pergamum.cli.loader import Loader, RowRefused
@@ -47,7 +47,7 @@ class Job:
     table: Table
     columns: Columns
     library: Library
-    bookmark: Bookmark
+    bookmark: Bookmark[Progress]
     on_error: OnError
 
     @classmethod
@@ -57,7 +57,7 @@ class Job:
             table = open_table(file, columns.words)
         except UnreadableFile as error:
             fail(str(error))
-        return cls(file, table, columns, library, Bookmark.of(file, library.key, columns.key), on_error)
+        return cls(file, table, columns, library, file_bookmark(file, library.key, columns.key), on_error)
 
     def run(self, batch_size: int, restart: bool) -> Outcome:
         """Import what is left. What ends that early becomes a message, which says what is stored, and an exit code."""
@@ -74,7 +74,7 @@ class Job:
             tell(outcome.advice())
             raise
         outcome.progress = replace(outcome.progress, done=True)
-        self._keep(outcome.progress)
+        kept(self.bookmark, outcome.progress)
         return outcome
 
     def _load(self, outcome: Outcome, batch_size: int) -> None:
@@ -84,14 +84,8 @@ class Job:
         with progress_bar(self.table.total) as show:
             for acknowledged in loader.load(rows, outcome.progress, batch_size):
                 outcome.progress = acknowledged.progress
-                self._keep(outcome.progress)
+                kept(self.bookmark, outcome.progress)
                 show(acknowledged.read, outcome.imported)
 
     def _document(self, cells: Fields, row: int) -> NewDocument:
         return self.columns.document(cells, spare_id(self.file, row))
-
-    def _keep(self, progress: Progress) -> None:
-        try:
-            self.bookmark.save(progress)
-        except OSError as error:
-            tell(f"cannot keep the progress, a next run begins anew: {error}")

@@ -53,6 +53,5 @@ class Outcome:
             return
         skipped = f", {self.progress.skipped:,} skipped" if self.progress.skipped else ""
         rate = f"{self.imported / seconds:,.0f} documents/s" if seconds else "at once"
-        typer.echo(
-            f"{self.imported:,} documents imported into {self._library.info().name}{skipped}, in {seconds:.1f} s ({rate})"
-        )
+        name = self._library.info().name
+        typer.echo(f"{self.imported:,} documents imported into {name}{skipped}, in {seconds:.1f} s ({rate})")
