@@ -5,7 +5,8 @@ python examples/reverse_dictionary.py a song that makes a baby fall asleep
 
 import sys
 
-from pergamum.client import ClientError, Pergamum
+from pergamum import Pergamum
+from pergamum.client import ClientError
 
 
 def main() -> None:

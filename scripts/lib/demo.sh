@@ -57,9 +57,10 @@ wait_for() {
 
 # show_demo ROOT SERVER: waits until the server is ready, imports the sample if it is not there yet, searches it.
 show_demo() {
-    local root=$1 server=$2 bin="$1/.venv/bin"
+    local root=$1 server=$2 bin="$1/.venv/bin" sample
     "$bin/python" "$root/scripts/lib/wait_ready.py" "$PERGAMUM_URL/readyz" "$server" || return 1
-    "$bin/pergamum" import --create --library wordnet "$root/examples/wordnet-sample.jsonl.gz" || return 1
+    sample=$("$bin/python" -c 'from pergamum.samples import WORDNET; print(WORDNET)') || return 1
+    "$bin/pergamum" import --create --library wordnet "$sample" || return 1
     cat <<MESSAGE
 
 The WordNet sample is in the library "wordnet". Try a search by meaning:
@@ -70,6 +71,10 @@ or
 
     curl $PERGAMUM_URL/v1/libraries/wordnet/search \\
         -H 'Content-Type: application/json' -d '{"text": "a word for fear of heights", "k": 3}'
+
+or, for a guided tour that needs no server,
+
+    $bin/pergamum demo
 
 Ctrl-C stops the server; the data stays in $PERGAMUM_DATA_DIR.
 MESSAGE

@@ -11,7 +11,7 @@ import pytest
 from pergamum.client import Pergamum
 from tests.cli.conftest import Shell
 
-COMMANDS = ["serve", "import", "search", "libraries", "doctor", "version"]
+COMMANDS = ["serve", "import", "generate", "search", "libraries", "doctor", "demo", "version"]
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """`pergamum libraries`: list, create, show, delete."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -84,7 +85,7 @@ def _show(library: "LibraryOut", as_json: bool) -> None:
         typer.echo(f"{name:<16} {'-' if value is None else value}")
 
 
-def _table(found: list["LibraryOut"]) -> None:
+def _table(found: Sequence["LibraryOut"]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

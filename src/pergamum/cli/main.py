@@ -2,9 +2,12 @@
 
 import typer
 
+from pergamum.cli.demo import demo
 from pergamum.cli.doctor import doctor
+from pergamum.cli.generate import generate
 from pergamum.cli.import_file import import_file
 from pergamum.cli.libraries import libraries
+from pergamum.cli.mcp import mcp
 from pergamum.cli.search import search
 from pergamum.cli.serve import serve
 from pergamum.cli.version import version
@@ -18,7 +21,10 @@ app = typer.Typer(
 )
 app.command("serve")(serve)
 app.command("import")(import_file)
+app.command("generate")(generate)
 app.command("search")(search)
 app.add_typer(libraries)
+app.command("mcp")(mcp)
 app.command("doctor")(doctor)
+app.command("demo")(demo)
 app.command("version")(version)
