@@ -29,6 +29,7 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name.startswith(("PERGAMUM_", "CO_API_", "COHERE_")) and name not in KEPT:
             del os.environ[name]
+    os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"  # read when it is imported; no test tells anybody anything
 
 
 @pytest.fixture(scope="session")

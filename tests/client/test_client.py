@@ -5,8 +5,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from pergamum.client import ChunkOfDocument, Conflict, Invalid, Library, NotFound, Pergamum, Query, decoded
-from pergamum.client import DEFAULT_URL
+from pergamum.client import DEFAULT_URL, ChunkOfDocument, Conflict, Invalid, Library, NotFound, Pergamum, Query, decoded
 
 
 def test_text_in_nearest_text_out(texts: Library) -> None:
@@ -102,7 +101,9 @@ def test_a_batch_that_is_refused_names_the_item_and_keeps_the_batches_before_it(
 
     assert caught.value.type == "/problems/dimension-mismatch"
     assert (caught.value.body["document"], caught.value.body["chunk"]) == (1, 1)
-    assert caught.value.__notes__ == ["in the batch of 2 after 2 that are stored"]
+    assert caught.value.stored is not None
+    assert (caught.value.stored.done, caught.value.stored.created) == (2, 2)
+    assert caught.value.__notes__[0].startswith("item 3, id ")
     assert vectors.refresh().documents == 2
 
 

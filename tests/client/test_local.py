@@ -32,6 +32,16 @@ def test_without_a_path_nothing_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_cannot_be_opened_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("pergamum.client.local.MEMORY", tmp_path)
+    monkeypatch.setenv("PERGAMUM_MAX_OPEN_LIBRARIES", "none at all")
+
+    with pytest.raises(ValueError, match="max_open_libraries"):
+        Pergamum.local()
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_where_there_is_no_memory_to_keep_files_in_the_usual_place_is_taken(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -51,7 +61,7 @@ def test_closing_twice_is_harmless_and_a_closed_client_says_so(tmp_path: Path) -
     client.close()
     client.close()
 
-    with pytest.raises(RuntimeError):
+    with pytest.raises(Unreachable, match="closed"):
         client.libraries.list().to_list()
 
 

@@ -3,18 +3,21 @@
 >>> from pergamum import Pergamum
 >>> with Pergamum() as client:
 ...     library = client.libraries.create(name="notes")
-...     library.documents.add(text="The moon pulls the sea.")
+...     stored = library.documents.add(text="The moon pulls the sea.")
 ...     print(library.search(text="what moves the ocean?", k=1).hits[0].text)
 The moon pulls the sea.
 
 `AsyncPergamum` is the same with `await` before each call; `Pergamum.local(path)` needs no server. Vectors may be lists
-or NumPy arrays. Answers are the models of `pergamum.wire`; errors are drawn in `errors.py`.
+or arrays of NumPy's or anybody's, rows come from pandas, polars and Arrow too (`tables.py`), and answers are tables as
+well (`results.py`): `library.search(text="tides").to_pandas()`. Texts are embedded by the server, or here
+(`embedders.py`). Other answers are the models of `pergamum.wire`; errors are drawn in `errors.py`.
 """
 
 from pergamum.client.aio.client import AsyncPergamum
 from pergamum.client.aio.libraries import AsyncLibrary
-from pergamum.client.batching import Stored
+from pergamum.client.batching import Failed, Stored
 from pergamum.client.drafts import ChunkOfDocument, NewChunk, NewDocument, NewLibrary, Query
+from pergamum.client.embedders import AsyncEmbedder, Embedder
 from pergamum.client.errors import (
     ClientError,
     Conflict,
@@ -32,8 +35,10 @@ from pergamum.client.errors import (
     Unavailable,
     UnexpectedAnswer,
     Unreachable,
+    Unsendable,
 )
 from pergamum.client.filters import F, Where
+from pergamum.client.results import Facets, IndexStatus, LibraryInfo, Preflight, SearchResult
 from pergamum.client.schemas import Prose, fields_of
 from pergamum.client.server_url import DEFAULT_URL
 from pergamum.client.sync.client import Pergamum
@@ -42,15 +47,21 @@ from pergamum.client.vectors import decoded
 
 __all__ = [
     "DEFAULT_URL",
+    "AsyncEmbedder",
     "AsyncLibrary",
     "AsyncPergamum",
     "ChunkOfDocument",
     "ClientError",
     "Conflict",
+    "Embedder",
     "F",
+    "Facets",
+    "Failed",
+    "IndexStatus",
     "Interrupted",
     "Invalid",
     "Library",
+    "LibraryInfo",
     "NewChunk",
     "NewDocument",
     "NewLibrary",
@@ -58,9 +69,11 @@ __all__ = [
     "NotFound",
     "OperationFailed",
     "Pergamum",
+    "Preflight",
     "Prose",
     "Query",
     "Refused",
+    "SearchResult",
     "ServerFailed",
     "StillRunning",
     "StorageFull",
@@ -70,6 +83,7 @@ __all__ = [
     "Unavailable",
     "UnexpectedAnswer",
     "Unreachable",
+    "Unsendable",
     "Where",
     "decoded",
     "fields_of",

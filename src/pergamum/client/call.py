@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, TypeAlias, TypeVar
 from urllib.parse import quote
 
+from pergamum.client.cells import cell
+
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 Parameter: TypeAlias = str | int | bool
 
 
@@ -25,7 +28,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
+class Call(Generic[T_co]):
     """One request and how its reply is read; `read` raises ValueError for a reply it cannot read.
 
     `repeatable`: sending it twice does no more than sending it once, so it may be repeated when its outcome is unknown.
@@ -34,7 +37,7 @@ class Call(Generic[T]):
 
     method: str
     path: str
-    read: Callable[[Reply], T]
+    read: Callable[[Reply], T_co]
     params: Mapping[str, Parameter] = field(default_factory=dict)
     body: bytes | None = None
     content_type: str = JSON
@@ -65,5 +68,8 @@ def known(fields: Mapping[str, T | None]) -> dict[str, T]:
 
 
 def json_body(value: object) -> bytes:
-    """Return the value as compact JSON. Raises ValueError for what JSON cannot carry, NaN and infinity included."""
-    return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+    """Return the value as compact JSON; NumPy's values, times and UUIDs as `cell` writes them.
+
+    Raises ValueError for NaN and infinity, TypeError for what JSON has no value for.
+    """
+    return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=cell).encode()

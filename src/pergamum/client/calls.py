@@ -22,14 +22,13 @@ from pergamum.client.drafts import (
 )
 from pergamum.client.filters import as_json
 from pergamum.client.page import Page
-from pergamum.client.vectors import encoded
+from pergamum.client.results import IndexStatus, LibraryInfo, LibraryInfos, Preflight, SearchResult, SearchResults
+from pergamum.client.vectors import VectorLike, encoded
 from pergamum.wire.chunks import ChunkBatchOut, ChunkList, ChunkOut
 from pergamum.wire.documents import DocumentBatchOut, DocumentList, DocumentOut
-from pergamum.wire.index import IndexOut, PreflightOut
-from pergamum.wire.libraries import LibraryList, LibraryOut
 from pergamum.wire.operations import OperationOut
 from pergamum.wire.problems import ImportOut
-from pergamum.wire.search import HitOut, SearchBatchOut, SearchOut
+from pergamum.wire.search import HitOut
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -49,24 +48,24 @@ class _List(Protocol[T_co]):
 # Libraries
 
 
-def create_library(fields: NewLibrary) -> Call[LibraryOut]:
+def create_library(fields: NewLibrary) -> Call[LibraryInfo]:
     """Create a library."""
-    return Call("POST", path("libraries"), _model(LibraryOut), body=json_body(fields), keyed=True)
+    return Call("POST", path("libraries"), _model(LibraryInfo), body=json_body(fields), keyed=True)
 
 
-def get_library(library: str) -> Call[LibraryOut]:
+def get_library(library: str) -> Call[LibraryInfo]:
     """Read a library by its id or name."""
-    return _get(LibraryOut, "libraries", library)
+    return _get(LibraryInfo, "libraries", library)
 
 
-def list_libraries(cursor: str | None, limit: int | None) -> Call[Page[LibraryOut]]:
+def list_libraries(cursor: str | None, limit: int | None) -> Call[Page[LibraryInfo]]:
     """Read a page of the libraries."""
-    return _list(path("libraries"), _page(LibraryList), cursor=cursor, limit=limit)
+    return _list(path("libraries"), _page(LibraryInfos), cursor=cursor, limit=limit)
 
 
-def update_library(library: str, changes: LibraryChanges) -> Call[LibraryOut]:
+def update_library(library: str, changes: LibraryChanges) -> Call[LibraryInfo]:
     """Change fields of a library."""
-    return Call("PATCH", path("libraries", library), _model(LibraryOut), body=json_body(changes), keyed=True)
+    return Call("PATCH", path("libraries", library), _model(LibraryInfo), body=json_body(changes), keyed=True)
 
 
 def delete_library(library: str) -> Call[int | None]:
@@ -103,7 +102,7 @@ def list_documents(library: str, cursor: str | None, limit: int | None, texts: b
 def update_document(library: str, document: str, changes: DocumentChanges) -> Call[DocumentOut]:
     """Change fields of a document."""
     where = path("libraries", library, "documents", document)
-    return Call("PATCH", where, _model(DocumentOut), body=json_body(changes), keyed=True)
+    return Call("PATCH", where, _model(DocumentOut), body=document_body(changes), keyed=True)
 
 
 def delete_document(library: str, document: str) -> Call[int | None]:
@@ -181,33 +180,46 @@ def store_chunks(library: str, mode: Mode, chunks: Sequence[bytes]) -> Call[Chun
 # Search, index, operations
 
 
-def search(library: str, query: Query) -> Call[SearchOut]:
+def search(library: str, query: Query) -> Call[SearchResult]:
     """Find the nearest chunks."""
+    select = query.get("select")
+
+    def read(reply: Reply) -> SearchResult:
+        found = SearchResult.model_validate_json(reply.body)
+        return found if select is None else found.selecting(select)
+
     where = path("libraries", library, "search")
-    return Call("POST", where, _model(SearchOut), body=json_body(_query(query)), repeatable=True)
+    return Call("POST", where, read, body=json_body(_query(query)), repeatable=True)
 
 
 def search_page(library: str, query: Query, cursor: str | None) -> Call[Page[HitOut]]:
     """Read a page of the hits of a search, the first one without a cursor."""
 
     def read(reply: Reply) -> Page[HitOut]:
-        answer = SearchOut.model_validate_json(reply.body)
-        return Page(answer.hits, answer.next_cursor)
+        answer = SearchResult.model_validate_json(reply.body)
+        return Page(list(answer), answer.next_cursor)
 
     body = json_body({**_query(query), "page": True} if cursor is None else {"cursor": cursor})
     return Call("POST", path("libraries", library, "search"), read, body=body, repeatable=True)
 
 
-def search_many(library: str, queries: Sequence[Query]) -> Call[SearchBatchOut]:
+def search_many(library: str, queries: Sequence[Query]) -> Call[SearchResults]:
     """Find the nearest chunks of many queries."""
     body = json_body({"queries": [_query(query) for query in queries]})
     where = path("libraries", library) + "/search:batch"
-    return Call("POST", where, _model(SearchBatchOut), body=body, repeatable=True)
+    return Call("POST", where, _model(SearchResults), body=body, repeatable=True)
 
 
-def get_index(library: str) -> Call[IndexOut]:
+def query_of(given: Query | str | VectorLike) -> Query:
+    """Return the query, also where it is a text or a vector alone."""
+    if isinstance(given, Mapping):
+        return given
+    return {"text": given} if isinstance(given, str) else {"vector": given}
+
+
+def get_index(library: str) -> Call[IndexStatus]:
     """Read how the library is searched."""
-    return _get(IndexOut, "libraries", library, "index")
+    return _get(IndexStatus, "libraries", library, "index")
 
 
 def build_index(library: str, index: WantedIndex) -> Call[OperationOut]:
@@ -215,10 +227,10 @@ def build_index(library: str, index: WantedIndex) -> Call[OperationOut]:
     return Call("POST", path("libraries", library, "index"), _model(OperationOut), body=json_body(index), keyed=True)
 
 
-def preflight_index(library: str, index: WantedIndex) -> Call[PreflightOut]:
+def preflight_index(library: str, index: WantedIndex) -> Call[Preflight]:
     """Ask what an index would take, without building it."""
     body = json_body({**index, "preflight": True})
-    return Call("POST", path("libraries", library, "index"), _model(PreflightOut), body=body, repeatable=True)
+    return Call("POST", path("libraries", library, "index"), _model(Preflight), body=body, repeatable=True)
 
 
 def cancel_operation(operation: str) -> Call[OperationOut]:
@@ -234,7 +246,7 @@ def get_operation(operation: str) -> Call[OperationOut]:
 # Bodies
 
 
-def document_body(fields: DocumentFields) -> bytes:
+def document_body(fields: DocumentFields | DocumentChanges) -> bytes:
     """Return the document as JSON, the vectors of its chunks encoded."""
     chunks = fields.get("chunks")
     if chunks is None:

@@ -98,7 +98,10 @@ class ChunkChanges(TypedDict, total=False):
 
 
 class DocumentFields(TypedDict, total=False):
-    """A document without its id: its `text`, which is split and embedded, or its `chunks`, or neither."""
+    """A document without its id: its `text`, which is split and embedded, or its `chunks`, or neither.
+
+    With both, the text is kept as the document's and the chunks are those given.
+    """
 
     title: str | None
     author: str | None
@@ -117,7 +120,10 @@ class NewDocument(DocumentFields, total=False):
 
 
 class DocumentChanges(TypedDict, total=False):
-    """The fields of a document that may change; None clears, other metadata is merged, a text makes new chunks."""
+    """The fields of a document that may change; None clears, other metadata is merged.
+
+    A text makes new chunks, or comes with its `chunks`.
+    """
 
     title: str | None
     author: str | None
@@ -126,6 +132,7 @@ class DocumentChanges(TypedDict, total=False):
     tags: Sequence[str] | None
     metadata: Metadata | None
     text: str
+    chunks: Sequence[ChunkOfDocument]
 
 
 class FieldChanges(TypedDict, total=False):

@@ -4,6 +4,7 @@ ClientError
 ├─ Unreachable (ConnectionError)       no connection was made, so the server saw nothing
 ├─ Interrupted (ConnectionError)       the connection broke; a write may or may not have been done
 ├─ TimedOut (TimeoutError)             no answer in time; a write may or may not have been done
+├─ Unsendable (ValueError)             what was given cannot be written as JSON; nothing of it was sent
 ├─ UnexpectedAnswer                    the answer is not one of Pergamum's, or of a newer release
 ├─ OperationFailed                     long work that was waited for failed or was cancelled; carries the operation
 ├─ StillRunning (TimeoutError)         long work that was waited for goes on; carries the operation
@@ -19,9 +20,12 @@ ClientError
 """
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pergamum.wire.operations import OperationOut
+
+if TYPE_CHECKING:
+    from pergamum.client.batching import Stored
 
 Facts: TypeAlias = Mapping[str, Any]
 """A JSON object as it came."""
@@ -31,12 +35,13 @@ class ClientError(Exception):
     """Something the client could not do.
 
     `code` names the kind of error in lower case with hyphens. `status`, `request_id` and `body` are those of the
-    server's answer: None where there was none.
+    server's answer: None where there was none. `stored` is what an `add_many` had stored when the error ended it.
     """
 
     status: int | None = None
     request_id: str | None = None
     body: Facts | None = None
+    stored: "Stored | None" = None
 
     @property
     def code(self) -> str:
@@ -54,6 +59,10 @@ class Interrupted(ClientError, ConnectionError):
 
 class TimedOut(ClientError, TimeoutError):
     """No answer came in time: a write may or may not have been done."""
+
+
+class Unsendable(ClientError, ValueError):
+    """What was given cannot be written as JSON, or is no vector: nothing of it was sent."""
 
 
 class UnexpectedAnswer(ClientError):
@@ -89,7 +98,7 @@ class Refused(ClientError):
     body: Facts
 
     def __init__(self, status: int, body: Facts, *, request_id: str | None, retry_after: float | None = None) -> None:
-        self.status, self.body = status, body
+        self.status, self.body = status, body  # pyright: ignore[reportIncompatibleVariableOverride]  # a refusal has both
         self.type = str(body.get("type", "about:blank"))
         self.title = str(body.get("title", ""))
         self.detail = str(body.get("detail", "") or self.title or f"status {status}")

@@ -68,7 +68,11 @@ class _Engine:
     def __init__(self, path: str | Path | None) -> None:
         folder = Path(path) if path is not None else _passing_folder()
         self._passing = folder if path is None else None
-        app = _app(folder)
+        try:
+            app = _app(folder)
+        except BaseException:
+            self._forget()
+            raise
         self._asgi = httpx.ASGITransport(app)
         self._running = AsyncExitStack()
         self._loop = asyncio.new_event_loop()
@@ -98,6 +102,9 @@ class _Engine:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        self._forget()
+
+    def _forget(self) -> None:
         if self._passing is not None:
             shutil.rmtree(self._passing, ignore_errors=True)
 

@@ -5,7 +5,7 @@ from typing import Any, Final, TypedDict
 
 
 class ReadOptions(TypedDict, total=False):
-    """`timeout`: how many seconds may pass without a byte of the answer, in place of the client's."""
+    """`timeout`: how many seconds may pass until the whole answer is there, in place of the client's."""
 
     timeout: float
 

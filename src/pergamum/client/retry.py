@@ -3,17 +3,16 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
 from pergamum.client.call import Call
+from pergamum.client.outcomes import NOT_SENT, Answer, Broken, Outcome, retry_after
 
-_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-_PASSING = frozenset({502, 503, 504})
-_OUTCOME_UNKNOWN = "outcome-unknown"
+_PASSING: Final = frozenset({429, 502, 503, 504})
+_PUT_OFF: Final = frozenset({429, 503})
+_OUTCOME_UNKNOWN: Final = b"outcome-unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,41 +27,34 @@ class Retries:
     longest: float = 30.0
     share: Callable[[], float] = random.random
 
-    def pause(self, call: Call[Any], outcome: httpx.Response | httpx.TransportError, attempt: int) -> float | None:
+    def pause(self, call: Call[Any], outcome: Outcome, attempt: int) -> float | None:
         """Return how many seconds to wait before sending the call again, None to take the outcome as it is.
 
         `attempt` counts from 0. Sent again: what never reached the server; what the server put off with Retry-After;
         and calls that may be repeated, after a broken connection or a passing error. Never: a write whose outcome
-        is unknown.
+        is unknown, unless it is keyed; and what no repetition mends.
         """
         if attempt >= self.limit:
             return None
-        if isinstance(outcome, httpx.TransportError):
-            return self._backoff(attempt) if call.safe or isinstance(outcome, _NOT_SENT) else None
+        if not isinstance(outcome, Answer):
+            return self._after_break(call, outcome, attempt)
         return self._after_answer(call, outcome, attempt)
 
-    def _after_answer(self, call: Call[Any], answer: httpx.Response, attempt: int) -> float | None:
-        if answer.status_code not in _PASSING | {429}:
+    def _after_break(self, call: Call[Any], broken: Broken, attempt: int) -> float | None:
+        if not isinstance(broken, httpx.TransportError) or isinstance(broken, httpx.UnsupportedProtocol):
             return None
-        if not call.safe and (answer.status_code not in {429, 503} or _OUTCOME_UNKNOWN in answer.text):
+        return self.backoff(attempt) if call.safe or isinstance(broken, NOT_SENT) else None
+
+    def _after_answer(self, call: Call[Any], answer: Answer, attempt: int) -> float | None:
+        if answer.status not in _PASSING:
+            return None
+        if not call.safe and (answer.status not in _PUT_OFF or _OUTCOME_UNKNOWN in answer.body):
             return None
         wanted = retry_after(answer)
         if wanted is not None:
             return wanted if wanted <= self.longest else None
-        return self._backoff(attempt) if call.safe else None
+        return self.backoff(attempt) if call.safe else None
 
-    def _backoff(self, attempt: int) -> float:
+    def backoff(self, attempt: int) -> float:
+        """Return how many seconds to wait after so many attempts when nobody says how long."""
         return float(min(self.first * 2**attempt, self.longest) * self.share())
-
-
-def retry_after(answer: httpx.Response) -> float | None:
-    """Return the seconds named by Retry-After, given in seconds or as a date; None where it is absent or unreadable."""
-    text = answer.headers.get("retry-after", "").strip()
-    if text.isdigit():
-        return float(text)
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    moment = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

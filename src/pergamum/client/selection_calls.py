@@ -9,9 +9,10 @@ from pergamum.client.call import Call, Reply, json_body, known, path
 from pergamum.client.drafts import FieldChanges
 from pergamum.client.filters import FilterLike, as_json
 from pergamum.client.page import Page
+from pergamum.client.results import Facets
 from pergamum.wire.chunks import ChunkList, ChunkOut
 from pergamum.wire.documents import DocumentList, DocumentOut
-from pergamum.wire.selection import CountOut, DeleteWhereOut, FacetsOut, UpdateWhereOut
+from pergamum.wire.selection import CountOut, DeleteWhereOut, UpdateWhereOut
 
 Noun: TypeAlias = Literal["documents", "chunks"]
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -42,9 +43,9 @@ def count(library: str, noun: Noun, filter: FilterLike | None) -> Call[CountOut]
     return _ask(CountOut, _where(library, noun, "count"), {"filter": filter})
 
 
-def facets(library: str, noun: Noun, wanted: Sequence[Mapping[str, Any]], filter: FilterLike | None) -> Call[FacetsOut]:
+def facets(library: str, noun: Noun, wanted: Sequence[Mapping[str, Any]], filter: FilterLike | None) -> Call[Facets]:
     """Ask how the values of fields are spread over what a filter selects."""
-    return _ask(FacetsOut, _where(library, noun, "facets"), {"facets": list(wanted), "filter": filter})
+    return _ask(Facets, _where(library, noun, "facets"), {"facets": list(wanted), "filter": filter})
 
 
 def delete_where(library: str, noun: Noun, filter: FilterLike, *, dry_run: bool) -> Call[DeleteWhereOut]:

@@ -8,22 +8,21 @@ import httpx
 from pergamum.client.aio.libraries import AsyncLibraries, AsyncLibrary
 from pergamum.client.aio.operations import AsyncOperations
 from pergamum.client.aio.transport import AsyncTransport
+from pergamum.client.embedders import EmbedderLike
 from pergamum.client.local import AsyncLocal
+from pergamum.client.pools import LIMITS, POOLS
 from pergamum.client.requests import patience
 from pergamum.client.retry import Retries
 from pergamum.client.server_url import greeting, server_url
-
-CONNECTIONS = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=30.0)
-"""As many requests may be under way at once; their connections are kept for the next ones."""
 
 
 class AsyncPergamum:
     """A client of one server. Threads: may be shared. Close it, or use it `async with`.
 
     `url` is that of the server: PERGAMUM_URL, then http://127.0.0.1:8000, where it is not given; `api_key` says who
-    asks: PERGAMUM_API_KEY where it is not given. `timeout` is how many seconds may pass without a byte of the answer;
-    `max_retries` how often a request is repeated where that is safe. `http` replaces the connections, for tests and
-    for what httpx can do besides; it is closed with the client. Raises ValueError when the URL is none.
+    asks: PERGAMUM_API_KEY where it is not given. `timeout` is how many seconds an attempt may take until its whole
+    answer is there; `max_retries` how often a request is repeated where that is safe. `http` replaces the connections,
+    for tests and for what httpx can do besides; it is closed with the client. Raises ValueError when the URL is none.
     """
 
     def __init__(
@@ -36,10 +35,8 @@ class AsyncPergamum:
         http: httpx.AsyncClient | None = None,
     ) -> None:
         self.url = server_url(url)
-        connections = http or httpx.AsyncClient(
-            base_url=self.url, timeout=patience(timeout), headers=greeting(api_key), limits=CONNECTIONS
-        )
-        self._transport = AsyncTransport(connections, retries=Retries(limit=max_retries))
+        pools = [http] if http is not None else self._pools(api_key, timeout)
+        self._transport = AsyncTransport(*pools, retries=Retries(limit=max_retries))
         self.libraries, self.operations = AsyncLibraries(self._transport), AsyncOperations(self._transport)
 
     @classmethod
@@ -52,13 +49,25 @@ class AsyncPergamum:
         inside = AsyncLocal(path)
         return cls(inside.url, http=httpx.AsyncClient(transport=inside, base_url=inside.url, timeout=None))
 
-    def library(self, key: str) -> AsyncLibrary:
-        """Return the library of this id or name without asking the server whether it exists."""
-        return AsyncLibrary(self._transport, key)
+    def library(self, key: str, *, embedder: EmbedderLike | None = None) -> AsyncLibrary:
+        """Return the library of this id or name without asking the server whether it exists.
+
+        With an embedder, texts are embedded by it and not by the server.
+        """
+        return AsyncLibrary(self._transport, key, embedder=embedder)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._transport.close()
+
+    def _pools(self, api_key: str | None, timeout: float) -> list[httpx.AsyncClient]:
+        # Reading the trusted certificates takes 17 ms, as long as a hundred searches: only where they are needed.
+        trusted = httpx.create_ssl_context() if self.url.startswith("https:") else False
+        headers, patient = greeting(api_key), patience(timeout)
+        return [
+            httpx.AsyncClient(base_url=self.url, timeout=patient, headers=headers, limits=LIMITS, verify=trusted)
+            for _ in range(POOLS)
+        ]
 
     async def __aenter__(self) -> Self:
         return self

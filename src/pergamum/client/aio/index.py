@@ -7,7 +7,7 @@ from pergamum.client.aio.operations import AsyncOperations
 from pergamum.client.aio.transport import AsyncDoor
 from pergamum.client.drafts import WantedIndex
 from pergamum.client.options import ReadOptions
-from pergamum.wire.index import IndexOut, PreflightOut
+from pergamum.client.results import IndexStatus, Preflight
 from pergamum.wire.operations import OperationOut
 
 
@@ -17,7 +17,7 @@ class AsyncIndex:
     def __init__(self, door: AsyncDoor, library: str) -> None:
         self._door, self._library = door, library
 
-    async def status(self, **options: Unpack[ReadOptions]) -> IndexOut:
+    async def status(self, **options: Unpack[ReadOptions]) -> IndexStatus:
         """Return how the library is searched, what that takes, and what it was measured to find."""
         return await self._door.send(calls.get_index(self._library), options)
 
@@ -31,11 +31,11 @@ class AsyncIndex:
         """
         return await self._door.send(calls.build_index(self._library, index))
 
-    async def preflight(self, **index: Unpack[WantedIndex]) -> PreflightOut:
+    async def preflight(self, **index: Unpack[WantedIndex]) -> Preflight:
         """Return what an index is predicted to take, and to find, without building it."""
         return await self._door.send(calls.preflight_index(self._library, index))
 
-    async def wait(self, *, seconds: float | None = None) -> IndexOut:
+    async def wait(self, *, seconds: float | None = None) -> IndexStatus:
         """Return the index when no operation on it is under way any more.
 
         Raises `OperationFailed` when one failed or was cancelled, `StillRunning` when `seconds` have passed.

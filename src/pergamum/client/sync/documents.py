@@ -1,11 +1,11 @@
 # Made by scripts/make_sync_client from aio/documents.py: change it there.
 """The documents of a library."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Unpack
 
 from pergamum.client import calls, selection_calls
-from pergamum.client.batching import MOST_ITEMS, Stored
+from pergamum.client.batching import Refusals, Stored, Wishes
 from pergamum.client.drafts import (
     AddDocument,
     ChangeDocument,
@@ -17,20 +17,26 @@ from pergamum.client.drafts import (
     UpdateWhere,
 )
 from pergamum.client.filters import FilterLike
+from pergamum.client.layouts import DOCUMENTS
+from pergamum.client.load import Store
 from pergamum.client.options import ChangeOptions, ReadOptions, WriteOptions, parted
-from pergamum.client.sync.add_many import store_all
+from pergamum.client.pace import Auto
+from pergamum.client.results import Facets
+from pergamum.client.sync.add_many import add_all
+from pergamum.client.sync.crew import Source
+from pergamum.client.sync.embedding import Embedding
 from pergamum.client.sync.paging import Pages
 from pergamum.client.sync.transport import Door
-from pergamum.wire.documents import DocumentBatchOut, DocumentOut
+from pergamum.wire.documents import DocumentOut
 from pergamum.wire.problems import ImportOut
-from pergamum.wire.selection import DeleteWhereOut, FacetsOut, UpdateWhereOut
+from pergamum.wire.selection import DeleteWhereOut, UpdateWhereOut
 
 
 class Documents:
     """The documents of one library."""
 
-    def __init__(self, door: Door, library: str) -> None:
-        self._door, self._library = door, library
+    def __init__(self, door: Door, library: str, embedding: Embedding) -> None:
+        self._door, self._library, self._embedding = door, library, embedding
 
     def add(self, **document: Unpack[AddDocument]) -> DocumentOut:
         """Store a document: its `text`, which is split and embedded, or its `chunks`. Without an id it gets one.
@@ -40,21 +46,47 @@ class Documents:
         1
         """
         fields, options = parted(document)
-        return self._door.send(calls.create_document(self._library, fields), options)
+        [ready] = self._embedding.documents([fields])
+        return self._door.send(calls.create_document(self._library, ready), options)
 
     def add_many(
-        self, documents: Iterable[NewDocument], *, mode: Mode = "upsert", batch_size: int = MOST_ITEMS
+        self,
+        documents: Source,
+        *,
+        mode: Mode = "upsert",
+        batch_size: int | Auto = "auto",
+        concurrency: int | Auto = "auto",
+        progress: bool = False,
+        on_error: Refusals = "raise",
+        skip: int | Stored = 0,
+        **options: Unpack[ReadOptions],
     ) -> Stored:
-        """Store documents in batches, each all or none, holding one batch at a time in memory.
+        """Store documents, however many, in batches; return what was stored and what was not.
 
-        Ends at the first batch that is refused or fails; the batches before it stay stored, a note on the error says
-        how many documents they were.
+        They come from an iterable of dictionaries, endless if you like, or from a table: pandas, polars, Arrow, columns
+        of arrays. Memory holds at most one batch more than are under way, 8 MB each unless one document is larger.
+
+        A document without an id gets one, so that every repetition is safe: after a broken connection a batch is sent
+        again under its idempotency key. A document whose id came before ends up stored as the later one. Apart from
+        that, batches under way at the same time are stored in any order; with `concurrency=1` all go in order.
+
+        `batch_size`, `concurrency`: found out by trying, or the most; a batch that is too large is sent in halves.
+        `progress`: shows a bar; needs `pip install "pergamum[progress]"`.
+        `on_error="raise"`: the first refusal ends it; nothing of its batch is stored, or in the case of one that had to
+        be sent in parts, a beginning of it. The error's `stored` says how much is done. `"collect"`: refused documents
+        are left out and told of in `Stored.failed`; broken connections and full disks still end it.
+        `skip`: leave out so many documents at the beginning. After an error pass `error.stored`, which goes on where
+        it ended, and with the ids that documents without one were given.
+        `timeout` bounds each request.
+
+        >>> stored = library.documents.add_many([{"id": "2", "text": "Tea."}, {"id": "3", "text": "Rye."}])
+        >>> (stored.created, stored.done, stored.failed)
+        (2, 2, ())
         """
-
-        def store(batch: Sequence[bytes]) -> DocumentBatchOut:
-            return self._door.send(calls.store_documents(self._library, mode, batch))
-
-        return store_all(map(calls.document_body, documents), batch_size, store)
+        wishes = Wishes(batch_size=batch_size, concurrency=concurrency, progress=progress, on_error=on_error, skip=skip)
+        store = Store("document", calls.document_body, lambda some: calls.store_documents(self._library, mode, some))
+        embed = self._embedding.documents
+        return add_all(self._door, store, documents, wishes=wishes, options=options, embed=embed)
 
     @staticmethod
     def encoded(document: NewDocument) -> bytes:
@@ -66,7 +98,8 @@ class Documents:
     ) -> ImportOut:
         """Store encoded documents, replacing those whose ids exist; the report counts lines from 1.
 
-        REQUIRES: every document brings its id, so that the request may be repeated after a broken connection.
+        REQUIRES: every document brings its id, so that the request may be repeated after a broken connection. An
+        embedder of the client has no part in it.
         Raises `Invalid` when one is wrong and on_error is `abort`; then nothing of the batch is kept.
         """
         return self._door.send(calls.import_documents(self._library, on_error, documents), options)
@@ -90,16 +123,22 @@ class Documents:
         """
         if filter is None and order_by is None:
             return Pages(
-                self._door, lambda cursor: calls.list_documents(self._library, cursor, page_size, texts), options
+                lambda cursor: self._door.send(calls.list_documents(self._library, cursor, page_size, texts), options),
+                DOCUMENTS,
+                ("text",) if texts else (),
             )
         asked = {"filter": filter, "order_by": order_by, "limit": page_size, "include": "text" if texts else None}
-        return Pages(self._door, lambda cursor: selection_calls.query_documents(self._library, asked, cursor), options)
+        return Pages(
+            lambda cursor: self._door.send(selection_calls.query_documents(self._library, asked, cursor), options),
+            DOCUMENTS,
+            ("text",) if texts else (),
+        )
 
     def count(self, filter: FilterLike | None = None, **options: Unpack[ReadOptions]) -> int:
         """Return how many documents the filter holds for; without one, how many there are."""
         return self._door.send(selection_calls.count(self._library, "documents", filter), options).count
 
-    def facets(self, *wanted: Facet, filter: FilterLike | None = None, **options: Unpack[ReadOptions]) -> FacetsOut:
+    def facets(self, *wanted: Facet, filter: FilterLike | None = None, **options: Unpack[ReadOptions]) -> Facets:
         """Return how the values of fields are spread over the documents that the filter holds for."""
         return self._door.send(selection_calls.facets(self._library, "documents", wanted, filter), options)
 
@@ -131,12 +170,14 @@ class Documents:
         2
         """
         fields, options = parted(changes)
-        return self._door.send(calls.update_document(self._library, id, fields), options)
+        [ready] = self._embedding.documents([fields])
+        return self._door.send(calls.update_document(self._library, id, ready), options)
 
     def replace(self, id: str, **document: Unpack[ReplaceDocument]) -> DocumentOut:
         """Store a document under the id, in place of one that may be there and all of its chunks."""
         fields, options = parted(document)
-        return self._door.send(calls.put_document(self._library, id, fields), options)
+        [ready] = self._embedding.documents([fields])
+        return self._door.send(calls.put_document(self._library, id, ready), options)
 
     def delete(self, id: str, **options: Unpack[ChangeOptions]) -> int | None:
         """Delete a document with its chunks; return the position of that write. Raises `NotFound`."""

@@ -6,9 +6,9 @@ from typing import Unpack
 from pergamum.client import calls
 from pergamum.client.drafts import WantedIndex
 from pergamum.client.options import ReadOptions
+from pergamum.client.results import IndexStatus, Preflight
 from pergamum.client.sync.operations import Operations
 from pergamum.client.sync.transport import Door
-from pergamum.wire.index import IndexOut, PreflightOut
 from pergamum.wire.operations import OperationOut
 
 
@@ -18,7 +18,7 @@ class Index:
     def __init__(self, door: Door, library: str) -> None:
         self._door, self._library = door, library
 
-    def status(self, **options: Unpack[ReadOptions]) -> IndexOut:
+    def status(self, **options: Unpack[ReadOptions]) -> IndexStatus:
         """Return how the library is searched, what that takes, and what it was measured to find."""
         return self._door.send(calls.get_index(self._library), options)
 
@@ -32,11 +32,11 @@ class Index:
         """
         return self._door.send(calls.build_index(self._library, index))
 
-    def preflight(self, **index: Unpack[WantedIndex]) -> PreflightOut:
+    def preflight(self, **index: Unpack[WantedIndex]) -> Preflight:
         """Return what an index is predicted to take, and to find, without building it."""
         return self._door.send(calls.preflight_index(self._library, index))
 
-    def wait(self, *, seconds: float | None = None) -> IndexOut:
+    def wait(self, *, seconds: float | None = None) -> IndexStatus:
         """Return the index when no operation on it is under way any more.
 
         Raises `OperationFailed` when one failed or was cancelled, `StillRunning` when `seconds` have passed.
