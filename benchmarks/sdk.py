@@ -4,7 +4,8 @@
     python -m benchmarks.sdk --memory 10000000
 
 The server is a process of its own on the same cores. What is compared is sent in turns by this process: a search by the
-SDK and the same one by bare httpx, which encodes the vector and reads the answer with orjson; then rounds of 256
+SDK and the same one by bare httpx, which encodes the vector and reads the answer with orjson, on a connection that is
+kept and on a new one for each, which shows what keeping it is worth; then rounds of 256
 searches, 64 at once, by the asynchronous SDK and by a bare httpx.AsyncClient that sends the same bytes, made before,
 and takes the answer as bytes; it has one pool of connections, as it comes, where the SDK has several. The library
 searched is small, so that the search hides nothing of that. Storing counts chunks from the arrays of the program to the
@@ -110,6 +111,7 @@ class Searches:
 
     bare: Sequence[Cost]
     sdk: Sequence[Cost]
+    anew: Sequence[Cost]
 
     def overhead_us(self) -> list[float]:
         """Return how much longer a search takes by the SDK, in each repeat."""
@@ -120,21 +122,28 @@ class Searches:
         head = ("one search after the other", "us a search (range)", "of this process's processor time")
         rows = [
             (name, spread([1e6 * cost.wall for cost in costs]), spread([1e6 * cost.cpu for cost in costs]))
-            for name, costs in (("bare httpx and orjson", self.bare), ("SDK", self.sdk))
+            for name, costs in (
+                ("bare httpx and orjson", self.bare),
+                ("SDK", self.sdk),
+                ("bare httpx, a new connection each", self.anew),
+            )
         ]
         return table(head, rows)
 
 
 def _searching(server: Server, vectors: Vectors, number: int, repeats: int) -> Searches:
-    bare_costs, sdk_costs = [], []
+    bare_costs, sdk_costs, anew_costs = [], [], []
     url = f"http://127.0.0.1:{server.port}"
     with Pergamum(url) as client, httpx.Client(base_url=url) as http:
         library = client.library(LIBRARY)
 
-        def bare(place: int) -> object:
+        def bare(place: int, headers: dict[str, str] = JSON) -> object:
             vector = base64.b64encode(vectors[place].tobytes()).decode()
             body = orjson.dumps({"vector": vector, "k": K})
-            return orjson.loads(http.post(SEARCHED, content=body, headers=JSON).content)
+            return orjson.loads(http.post(SEARCHED, content=body, headers=headers).content)
+
+        def anew(place: int) -> object:
+            return bare(place, JSON | {"connection": "close"})
 
         def sdk(place: int) -> object:
             return library.search(vector=vectors[place], k=K)
@@ -144,7 +153,8 @@ def _searching(server: Server, vectors: Vectors, number: int, repeats: int) -> S
             one, other = _alternating(bare, sdk, number)
             bare_costs.append(one)
             sdk_costs.append(other)
-    return Searches(bare_costs, sdk_costs)
+            anew_costs.append(_alternating(anew, sdk, number)[0])
+    return Searches(bare_costs, sdk_costs, anew_costs)
 
 
 def _alternating(first: Callable[[int], object], second: Callable[[int], object], number: int) -> tuple[Cost, Cost]:
