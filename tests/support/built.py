@@ -17,7 +17,7 @@ ALL = SlotMask()
 GRAPH, FILTERED = Strategy.GRAPH, Strategy.FILTERED_GRAPH
 KINDS_AND_METRICS = [
     (kind, metric)
-    for kind in ("kd_tree", "lsh", "hnsw")
+    for kind in ("kd_tree", "lsh", "hnsw", "ivf")
     for metric in Metric
     if (kind, metric) != ("kd_tree", Metric.DOT)
 ]

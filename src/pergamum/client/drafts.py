@@ -18,7 +18,7 @@ OnError: TypeAlias = Literal["abort", "skip"]
 class WantedIndex(TypedDict, total=False):
     """The index a library asks for; kind `auto` lets the server choose."""
 
-    kind: Literal["auto", "brute_force", "kd_tree", "lsh", "hnsw"]
+    kind: Literal["auto", "brute_force", "kd_tree", "lsh", "hnsw", "ivf"]
     params: Metadata
 
 

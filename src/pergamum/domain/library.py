@@ -19,6 +19,7 @@ class IndexKind(StrEnum):
     KD_TREE = "kd_tree"
     LSH = "lsh"
     HNSW = "hnsw"
+    IVF = "ivf"
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ class Strategy(StrEnum):
     TABLES = "hash_tables"
     GRAPH = "graph"
     FILTERED_GRAPH = "filtered_graph"
+    PARTITIONS = "partitions"
 
 
 EXACT = frozenset({Strategy.SCAN, Strategy.TREE})
@@ -65,7 +66,7 @@ EXACT = frozenset({Strategy.SCAN, Strategy.TREE})
 class Route:
     """A strategy and how hard to try. `effort` is the strategy's own unit, 0 where it is exact.
 
-    graph, filtered_graph: slots kept in the search pool. hash_tables: buckets looked into.
+    graph, filtered_graph: slots kept in the search pool. hash_tables: buckets looked into. partitions: partitions.
     """
 
     strategy: Strategy
@@ -138,7 +139,7 @@ class BuiltIndex(Protocol):
 
     @property
     def kind(self) -> str:
-        """The name of the kind: `kd_tree`, `lsh`, `hnsw`."""
+        """The name of the kind: `kd_tree`, `lsh`, `hnsw`, `ivf`."""
 
     @property
     def count(self) -> int:

@@ -11,6 +11,8 @@ from pergamum.index.base import BuiltIndex, Job
 from pergamum.index.brute_force.params import BruteForceParams
 from pergamum.index.hnsw.index import HnswIndex
 from pergamum.index.hnsw.params import HnswParams
+from pergamum.index.ivf.index import IvfIndex
+from pergamum.index.ivf.params import IvfParams
 from pergamum.index.kd_tree.index import KdTreeIndex
 from pergamum.index.kd_tree.index import check_metric as check_kd_tree_metric
 from pergamum.index.kd_tree.params import KdTreeParams
@@ -18,7 +20,7 @@ from pergamum.index.lsh.index import LshIndex
 from pergamum.index.lsh.params import LshParams
 from pergamum.index.mask import SlotMask
 
-KINDS = ("auto", "brute_force", "kd_tree", "lsh", "hnsw")
+KINDS = ("auto", "brute_force", "kd_tree", "lsh", "hnsw", "ivf")
 """What a library may ask for. `auto` leaves the choice between `brute_force` and `hnsw` to us."""
 
 
@@ -34,6 +36,8 @@ def check(kind: str, params: Mapping[str, object], metric: Metric) -> None:
             LshParams.of(params)
         case "hnsw":
             HnswParams.of(params)
+        case "ivf":
+            IvfParams.of(params)
         case _:
             raise _unknown(kind)
 
@@ -49,6 +53,8 @@ def in_force(kind: str, params: Mapping[str, object]) -> JsonObject:
             return asdict(LshParams.of(params))
         case "hnsw":
             return asdict(HnswParams.of(params))
+        case "ivf":
+            return asdict(IvfParams.of(params))
         case _:
             raise _unknown(kind)
 
@@ -67,6 +73,8 @@ def build(
             return LshIndex.build(vectors, metric, live, LshParams.of(params), job)
         case "hnsw":
             return HnswIndex.build(vectors, metric, live, HnswParams.of(params), job)
+        case "ivf":
+            return IvfIndex.build(vectors, metric, live, IvfParams.of(params), job)
         case _:
             raise _unknown(kind)
 
@@ -80,6 +88,8 @@ def load_built(kind: str, folder: Path) -> BuiltIndex:
             return LshIndex.load(folder)
         case "hnsw":
             return HnswIndex.load(folder)
+        case "ivf":
+            return IvfIndex.load(folder)
         case _:
             raise _unknown(kind)
 

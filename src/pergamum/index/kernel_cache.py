@@ -33,6 +33,8 @@ _MODULES = (
     "hnsw.pool_kernels",
     "hnsw.kernels",
     "hnsw.build_kernels",
+    "ivf.kernels",
+    "ivf.build_kernels",
     "kd_tree.kernels",
     "lsh.hash_kernels",
     "lsh.kernels",

@@ -30,7 +30,7 @@ def clustered(metric: Metric, seed: int) -> tuple[Matrix, Matrix]:
 
 
 @pytest.mark.parametrize("metric", list(Metric))
-@pytest.mark.parametrize(("kind", "params"), [("hnsw", {"m": 4, "ef_construction": 40}), ("lsh", {})])
+@pytest.mark.parametrize(("kind", "params"), [("hnsw", {"m": 4, "ef_construction": 40}), ("lsh", {}), ("ivf", {})])
 def test_the_low_end_is_no_promise_that_queries_to_come_break(
     kind: str, params: dict[str, object], metric: Metric
 ) -> None:

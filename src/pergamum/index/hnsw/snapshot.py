@@ -8,15 +8,15 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from pergamum.domain.vectors import MAX_DIMENSION, Metric
 from pergamum.errors import Damaged, NewerFormat
 from pergamum.index.arrays import LINE
 from pergamum.index.code_rows import CodeRows, row_bytes
+from pergamum.index.cut import Cut
 from pergamum.index.hnsw.graph import Graph
 from pergamum.index.hnsw.params import HnswParams
 
@@ -28,10 +28,7 @@ HEADER_BYTES: Final = 4096
 # magic, format, dimension, metric, m, ef_construction, entry, slots, rows of upper links, checksum of the body; then
 # the checksum of these
 _HEADER = struct.Struct("<8sIIIIIqQQII")
-_CHECKED_AT_ONCE: Final = 1 << 22
 _METRICS: Final = list(Metric)
-
-Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 class Saved(NamedTuple):
@@ -68,7 +65,7 @@ def read(folder: Path) -> Saved:
     except (OSError, ValueError) as error:
         raise Damaged(str(path), f"cannot be read: {error}") from error
     dimension, metric, params, entry, slots, upper_rows, checksum = _read_header(path, space[:HEADER_BYTES].tobytes())
-    cut = _Cut(path, np.asarray(space))
+    cut = Cut(path, np.asarray(space), HEADER_BYTES)
     rows = CodeRows(
         cut.array(np.uint8, slots, row_bytes(dimension)),
         cut.array(np.float32, slots, 2),
@@ -81,31 +78,8 @@ def read(folder: Path) -> Saved:
         cut.array(np.int32, slots),
         cut.array(np.uint8, slots),
     )
-    cut.finish()
-    if _checksum(space) != checksum:
-        raise Damaged(str(path), "the checksum does not match")
+    cut.finish(checksum)
     return Saved(dimension, metric, params, rows, graph, entry)
-
-
-class _Cut:
-    """Cuts the file into its arrays, one after the other."""
-
-    def __init__(self, path: Path, space: npt.NDArray[np.uint8]) -> None:
-        self._path, self._space, self._start = path, space, HEADER_BYTES
-
-    def array(self, scalar: type[Scalar], *shape: int) -> npt.NDArray[Scalar]:
-        """Return the next array as a view of the file. Raises `Damaged`."""
-        size = int(np.prod(shape)) * np.dtype(scalar).itemsize
-        part = self._space[self._start : self._start + size]
-        if len(part) < size:
-            raise Damaged(str(self._path), "is shorter than its header says")
-        self._start += size + -size % LINE
-        return part.view(scalar).reshape(shape)
-
-    def finish(self) -> None:
-        """Refuse a file that goes on. Raises `Damaged`."""
-        if self._start != len(self._space):
-            raise Damaged(str(self._path), "has another length than its header says")
 
 
 def _header(saved: Saved, checksum: int) -> bytes:
@@ -137,10 +111,3 @@ def _read_header(path: Path, header: bytes) -> tuple[int, Metric, HnswParams, in
     if not (1 <= dimension <= MAX_DIMENSION and metric < len(_METRICS) and version == FORMAT and entry < slots):
         raise Damaged(str(path), "the header makes no sense")
     return dimension, _METRICS[metric], HnswParams(m, effort), entry, slots, upper_rows, checksum
-
-
-def _checksum(space: npt.NDArray[np.uint8]) -> int:
-    checksum = 0
-    for start in range(HEADER_BYTES, len(space), _CHECKED_AT_ONCE):
-        checksum = zlib.crc32(space[start : start + _CHECKED_AT_ONCE].data, checksum)
-    return checksum

@@ -1,0 +1,1 @@
+"""Partitions of the vectors, scanned by 4-bit codes."""

@@ -1,0 +1,34 @@
+"""Parameters of the partitions."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+from pergamum.errors import InvalidField
+
+MOST_PARTITIONS: Final = 65_536
+VECTORS_A_PARTITION: Final = 48
+"""At least so many slots a partition, when the number is left to us: emptier ones are mostly the padding of a block."""
+
+
+@dataclass(frozen=True, slots=True)
+class IvfParams:
+    """What a library asks for. `partitions` None leaves the number to us: about 1.5 sqrt(n)."""
+
+    partitions: int | None = None
+
+    @classmethod
+    def of(cls, params: Mapping[str, object]) -> Self:
+        """Check and take parameters as a request gives them. Raises `InvalidField`."""
+        for name, value in params.items():
+            if name != "partitions":
+                raise InvalidField(f"index.params.{name}", "ivf has no such parameter; it takes partitions")
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_PARTITIONS:
+                raise InvalidField("index.params.partitions", f"must be a whole number from 1 to {MOST_PARTITIONS}")
+        return cls(**params)  # type: ignore[arg-type]  # checked above
+
+    def chosen(self, count: int) -> int:
+        """Return how many partitions `count` vectors get: never more than vectors."""
+        wanted = self.partitions or min(round(1.5 * math.sqrt(count)), count // VECTORS_A_PARTITION, MOST_PARTITIONS)
+        return max(1, min(wanted, count))

@@ -1,0 +1,146 @@
+"""Partitions: what they find for their effort, how they grow, and that a saved one comes back or not at all."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pergamum.domain.vectors import Matrix, Metric
+from pergamum.errors import Damaged, InvalidField, NewerFormat
+from pergamum.index.base import Route, Strategy
+from pergamum.index.ivf.faults import of_partitions
+from pergamum.index.ivf.index import OUTGROWN, IvfIndex
+from pergamum.index.ivf.params import IvfParams
+from pergamum.index.ivf.snapshot import NAME
+from pergamum.index.mask import SlotMask
+from tests.support.built import ALL, assert_lawful, clustered, quiet, recall, some_dead, truth
+from tests.support.kernels import compiled_only, prepare_kernels
+
+metrics = pytest.mark.parametrize("metric", list(Metric))
+pytestmark = compiled_only
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kernels() -> None:
+    prepare_kernels()
+
+
+def build(vectors: Matrix, metric: Metric = Metric.L2, live: SlotMask = ALL, threads: int = 1) -> IvfIndex:
+    return IvfIndex.build(vectors, metric, live, IvfParams(20), quiet(threads))
+
+
+def effort(count: int) -> Route:
+    return Route(Strategy.PARTITIONS, count)
+
+
+@metrics
+def test_more_effort_reads_more_and_finds_more(metric: Metric) -> None:
+    vectors, queries = clustered(4000, 24), clustered(50, 24, seed=2)
+    index, true = build(vectors, metric), truth(metric, queries, 10, vectors, ALL)
+
+    found = [index.search(queries, 10, vectors, ALL, effort(count)) for count in (1, 4, 20)]
+
+    shares = [recall(each, true) for each in found]
+    assert shares == sorted(shares)
+    assert shares[0] < 0.9
+    assert shares[2] >= 0.99
+    assert [each.scored for each in found] == sorted({each.scored for each in found})
+    assert found[2].scored >= 4000 * 50
+
+
+@metrics
+def test_a_filter_that_leaves_slots_far_away_still_gets_k_hits(metric: Metric) -> None:
+    vectors = clustered(2000, 8)
+    query = vectors[:1]
+    near = truth(metric, query, 1900, vectors, ALL).slots[0]
+    allowed = ALL.without(near.tolist())
+
+    found = build(vectors, metric).search(query, 20, vectors, allowed, effort(1))
+
+    assert_lawful(found, metric, query, 20, vectors, allowed)
+
+
+@metrics
+@pytest.mark.parametrize("number", [1e-38, 1e-20, 1.0, 1e19, 3e38])
+def test_vectors_of_any_length_are_found(metric: Metric, number: float) -> None:
+    vectors = (clustered(300, 6) / 10 * np.float32(number)).astype(np.float32)
+
+    for queries in (vectors[:4], clustered(4, 6, seed=2)):
+        found = build(vectors, metric).search(queries, 10, vectors, ALL, effort(20))
+        assert_lawful(found, metric, queries, 10, vectors, ALL)
+
+
+@metrics
+def test_any_number_of_threads_makes_the_same_partitions(metric: Metric) -> None:
+    vectors = clustered(9000, 10)
+
+    one, many = build(vectors, metric), build(vectors, metric, threads=3)
+
+    for part, same in zip(one.partitions, many.partitions, strict=True):
+        np.testing.assert_array_equal(part, same)
+
+
+def test_growing_keeps_the_partitions_until_they_are_outgrown() -> None:
+    vectors = clustered(OUTGROWN * 500 + 1, 10)
+    index = build(vectors[:500])
+
+    grown = index.grown(vectors[: OUTGROWN * 500], ALL, quiet())
+    outgrown = index.grown(vectors, ALL, quiet())
+
+    np.testing.assert_array_equal(grown.partitions.centroids, index.partitions.centroids)
+    assert (grown.made_for, grown.count) == (500, OUTGROWN * 500)
+    assert (outgrown.made_for, outgrown.count) == (len(vectors), len(vectors))
+
+
+def test_growing_drops_what_has_died() -> None:
+    vectors, deleted = clustered(600, 10), some_dead(500, 0.5)
+
+    grown = build(vectors[:500]).grown(vectors, deleted, quiet())
+
+    slots = grown.partitions.slots[grown.partitions.slots >= 0]
+    np.testing.assert_array_equal(np.sort(slots), np.flatnonzero(deleted.flags(600)))
+    assert list(grown.faults()) == []
+
+
+@pytest.mark.parametrize("given", [{"partitions": 0}, {"partitions": True}, {"partitions": 2.0}, {"m": 8}])
+def test_wrong_parameters_are_named(given: dict[str, object]) -> None:
+    with pytest.raises(InvalidField, match=f"index.params.{next(iter(given))}"):
+        IvfParams.of(given)
+
+
+@pytest.mark.parametrize(("count", "partitions"), [(0, 1), (1, 1), (100, 2), (10_000, 150), (1_000_000, 1500)])
+def test_partitions_are_chosen_by_the_number_of_vectors(count: int, partitions: int) -> None:
+    assert IvfParams().chosen(count) == partitions
+
+
+@metrics
+def test_a_flipped_bit_is_always_found(metric: Metric, tmp_path: Path) -> None:
+    build(clustered(100, 6), metric).save(tmp_path)
+    whole = (tmp_path / NAME).read_bytes()
+
+    for place in [*range(128), *range(128, len(whole), 97), len(whole) - 1]:
+        (tmp_path / NAME).write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        with pytest.raises((Damaged, NewerFormat)):
+            IvfIndex.load(tmp_path)
+
+
+@pytest.mark.parametrize("size", [0, 50, 128, 1000])
+def test_a_shortened_file_is_damaged(size: int, tmp_path: Path) -> None:
+    build(clustered(100, 6)).save(tmp_path)
+    (tmp_path / NAME).write_bytes((tmp_path / NAME).read_bytes()[:size])
+
+    with pytest.raises(Damaged):
+        IvfIndex.load(tmp_path)
+
+
+def test_the_doctor_sees_what_no_checksum_tells() -> None:
+    index = build(clustered(100, 6))
+    slots = index.partitions.slots.copy()
+    slots[np.flatnonzero(slots >= 0)[:2]] = (5, 500)
+    books = index.partitions.books.copy()
+    books[0, 0, 0] = np.nan
+    broken = index.partitions._replace(slots=slots, books=books)
+
+    found = list(of_partitions(broken, index.count))
+
+    assert found == ["a slot is beyond the 100 covered", "a slot is in two places", "books hold what is no number"]
