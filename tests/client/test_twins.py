@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import httpx
 import pytest
@@ -149,3 +149,28 @@ def test_what_goes_over_the_network_is_awaited_in_one_of_them_only(first: type, 
     awaited = {name for name, used in asynchronous.items() if inspect.iscoroutinefunction(used)}
     assert not [name for name, used in synchronous.items() if inspect.iscoroutinefunction(used)]
     assert awaited >= asynchronous.keys() & {"get", "create", "add", "add_many", "delete", "search", "send", "close"}
+
+
+ASKS_NOTHING_NEW = {
+    *("library", "close", "local", "encoded"),
+    *("pages", "frame", "to_list", "to_pandas", "to_polars", "to_arrow"),  # of pages: they have the options of the list
+}
+"""Methods without options of a call."""
+
+
+def test_every_call_takes_a_patience_of_its_own() -> None:
+    calls = [
+        (f"{noun.__name__}.{name}", inspect.signature(method))
+        for noun, _ in nouns()
+        for name, method in public(noun).items()
+        if not name.startswith("_") and name not in ASKS_NOTHING_NEW and inspect.isfunction(method)
+    ]
+
+    assert len(calls) > 40
+    assert [name for name, signature in calls if "timeout" not in options_of(signature)] == []
+
+
+def options_of(signature: inspect.Signature) -> set[str]:
+    """Return the names that may be given by keyword only because a TypedDict lists them."""
+    listed = (each.annotation for each in signature.parameters.values() if each.kind is each.VAR_KEYWORD)
+    return {name for options in listed for name in get_type_hints(get_args(options)[0])}

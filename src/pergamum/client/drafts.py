@@ -261,3 +261,15 @@ class ChangeSchema(SchemaChanges, WriteOptions, total=False):
 
 class SearchOptions(Options, ReadOptions, total=False):
     """How to search."""
+
+
+class PagedSearch(Query, ReadOptions, total=False):
+    """What to look for, page by page."""
+
+
+class BuildIndex(WantedIndex, WriteOptions, total=False):
+    """An index to build."""
+
+
+class WeighIndex(WantedIndex, ReadOptions, total=False):
+    """An index to predict the cost of."""

@@ -5,8 +5,8 @@ from typing import Unpack
 from pergamum.client import calls
 from pergamum.client.aio.operations import AsyncOperations
 from pergamum.client.aio.transport import AsyncDoor
-from pergamum.client.drafts import WantedIndex
-from pergamum.client.options import ReadOptions
+from pergamum.client.drafts import BuildIndex, WeighIndex
+from pergamum.client.options import ReadOptions, parted
 from pergamum.client.results import IndexStatus, Preflight
 from pergamum.wire.operations import OperationOut
 
@@ -21,7 +21,7 @@ class AsyncIndex:
         """Return how the library is searched, what that takes, and what it was measured to find."""
         return await self._door.send(calls.get_index(self._library), options)
 
-    async def build(self, **index: Unpack[WantedIndex]) -> OperationOut:
+    async def build(self, **index: Unpack[BuildIndex]) -> OperationOut:
         """Ask for an index; return the operation that builds it. Searches go on with the old one meanwhile.
 
         >>> await library.index.build(kind="hnsw")  # doctest: +ELLIPSIS
@@ -29,19 +29,21 @@ class AsyncIndex:
         >>> (await library.index.wait()).active
         'hnsw'
         """
-        return await self._door.send(calls.build_index(self._library, index))
+        wanted, options = parted(index)
+        return await self._door.send(calls.build_index(self._library, wanted), options)
 
-    async def preflight(self, **index: Unpack[WantedIndex]) -> Preflight:
+    async def preflight(self, **index: Unpack[WeighIndex]) -> Preflight:
         """Return what an index is predicted to take, and to find, without building it."""
-        return await self._door.send(calls.preflight_index(self._library, index))
+        wanted, options = parted(index)
+        return await self._door.send(calls.preflight_index(self._library, wanted), options)
 
-    async def wait(self, *, seconds: float | None = None) -> IndexStatus:
+    async def wait(self, *, seconds: float | None = None, **options: Unpack[ReadOptions]) -> IndexStatus:
         """Return the index when no operation on it is under way any more.
 
         Raises `OperationFailed` when one failed or was cancelled, `StillRunning` when `seconds` have passed.
         """
-        status = await self.status()
+        status = await self.status(**options)
         if status.operation is not None:
-            await AsyncOperations(self._door).wait(status.operation, seconds=seconds)
-            status = await self.status()
+            await AsyncOperations(self._door).wait(status.operation, seconds=seconds, **options)
+            status = await self.status(**options)
         return status

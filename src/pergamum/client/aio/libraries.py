@@ -12,7 +12,7 @@ from pergamum.client.aio.paging import AsyncPages
 from pergamum.client.aio.preview import preview
 from pergamum.client.aio.schema import AsyncSchema
 from pergamum.client.aio.transport import AsyncDoor
-from pergamum.client.drafts import AddLibrary, ChangeLibrary, Facet, Query, SearchOptions
+from pergamum.client.drafts import AddLibrary, ChangeLibrary, Facet, PagedSearch, Query, SearchOptions
 from pergamum.client.embedders import EmbedderLike
 from pergamum.client.filters import FilterLike
 from pergamum.client.layouts import HITS, LIBRARIES
@@ -48,13 +48,13 @@ class AsyncLibrary:
         """What embeds on the client's side, if anything does."""
         return self._embedding.embedder
 
-    async def info(self) -> LibraryInfo:
+    async def info(self, **options: Unpack[ReadOptions]) -> LibraryInfo:
         """Return what the server last said of the library; asks when nothing was said yet. Raises `NotFound`."""
-        return self._info or await self.refresh()
+        return self._info or await self.refresh(**options)
 
-    async def refresh(self) -> LibraryInfo:
+    async def refresh(self, **options: Unpack[ReadOptions]) -> LibraryInfo:
         """Ask again for the library's settings and counts."""
-        self._info = await self._door.send(calls.get_library(self.key))
+        self._info = await self._door.send(calls.get_library(self.key), options)
         return self._info
 
     async def search(
@@ -79,15 +79,17 @@ class AsyncLibrary:
         query |= {"text": text, "vector": vector, "k": k, "recall": recall}
         return await self._door.send(calls.search(self.key, await self._embedding.query(query)), options)
 
-    def search_pages(self, **query: Unpack[Query]) -> AsyncPages[HitOut]:
+    def search_pages(self, **search: Unpack[PagedSearch]) -> AsyncPages[HitOut]:
         """Return the hits of a search, best first, `k` at a time as they are read, all as of one moment.
 
         The server ranks some 1,000 hits and keeps them for some minutes.
         """
 
+        query, options = parted(search)
+
         async def fetch(cursor: str | None) -> Page[HitOut]:
             ready = await self._embedding.query(query) if cursor is None else query
-            return await self._door.send(calls.search_page(self.key, ready, cursor))
+            return await self._door.send(calls.search_page(self.key, ready, cursor), options)
 
         return AsyncPages(fetch, HITS, query.get("select") or ("text",))
 

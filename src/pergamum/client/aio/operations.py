@@ -26,14 +26,16 @@ class AsyncOperations:
         """Return how far the operation is. Raises `NotFound`."""
         return await self._door.send(calls.get_operation(str(id)), options)
 
-    async def wait(self, id: str | UUID, *, seconds: float | None = None) -> OperationOut:
+    async def wait(
+        self, id: str | UUID, *, seconds: float | None = None, **options: Unpack[ReadOptions]
+    ) -> OperationOut:
         """Return the operation when it has succeeded, asking every now and then.
 
         Raises `OperationFailed` when it failed or was cancelled, `StillRunning` when `seconds` have passed.
         """
         ends = None if seconds is None else time.monotonic() + seconds
         for turn in count():
-            operation = await self.get(id)
+            operation = await self.get(id, **options)
             if operation.status == "succeeded":
                 return operation
             if operation.status in {"failed", "cancelled"}:

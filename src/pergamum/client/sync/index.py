@@ -4,8 +4,8 @@
 from typing import Unpack
 
 from pergamum.client import calls
-from pergamum.client.drafts import WantedIndex
-from pergamum.client.options import ReadOptions
+from pergamum.client.drafts import BuildIndex, WeighIndex
+from pergamum.client.options import ReadOptions, parted
 from pergamum.client.results import IndexStatus, Preflight
 from pergamum.client.sync.operations import Operations
 from pergamum.client.sync.transport import Door
@@ -22,7 +22,7 @@ class Index:
         """Return how the library is searched, what that takes, and what it was measured to find."""
         return self._door.send(calls.get_index(self._library), options)
 
-    def build(self, **index: Unpack[WantedIndex]) -> OperationOut:
+    def build(self, **index: Unpack[BuildIndex]) -> OperationOut:
         """Ask for an index; return the operation that builds it. Searches go on with the old one meanwhile.
 
         >>> library.index.build(kind="hnsw")  # doctest: +ELLIPSIS
@@ -30,19 +30,21 @@ class Index:
         >>> library.index.wait().active
         'hnsw'
         """
-        return self._door.send(calls.build_index(self._library, index))
+        wanted, options = parted(index)
+        return self._door.send(calls.build_index(self._library, wanted), options)
 
-    def preflight(self, **index: Unpack[WantedIndex]) -> Preflight:
+    def preflight(self, **index: Unpack[WeighIndex]) -> Preflight:
         """Return what an index is predicted to take, and to find, without building it."""
-        return self._door.send(calls.preflight_index(self._library, index))
+        wanted, options = parted(index)
+        return self._door.send(calls.preflight_index(self._library, wanted), options)
 
-    def wait(self, *, seconds: float | None = None) -> IndexStatus:
+    def wait(self, *, seconds: float | None = None, **options: Unpack[ReadOptions]) -> IndexStatus:
         """Return the index when no operation on it is under way any more.
 
         Raises `OperationFailed` when one failed or was cancelled, `StillRunning` when `seconds` have passed.
         """
-        status = self.status()
+        status = self.status(**options)
         if status.operation is not None:
-            Operations(self._door).wait(status.operation, seconds=seconds)
-            status = self.status()
+            Operations(self._door).wait(status.operation, seconds=seconds, **options)
+            status = self.status(**options)
         return status

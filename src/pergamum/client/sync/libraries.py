@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Literal, Unpack
 
 from pergamum.client import calls
-from pergamum.client.drafts import AddLibrary, ChangeLibrary, Facet, Query, SearchOptions
+from pergamum.client.drafts import AddLibrary, ChangeLibrary, Facet, PagedSearch, Query, SearchOptions
 from pergamum.client.embedders import EmbedderLike
 from pergamum.client.filters import FilterLike
 from pergamum.client.layouts import HITS, LIBRARIES
@@ -49,13 +49,13 @@ class Library:
         """What embeds on the client's side, if anything does."""
         return self._embedding.embedder
 
-    def info(self) -> LibraryInfo:
+    def info(self, **options: Unpack[ReadOptions]) -> LibraryInfo:
         """Return what the server last said of the library; asks when nothing was said yet. Raises `NotFound`."""
-        return self._info or self.refresh()
+        return self._info or self.refresh(**options)
 
-    def refresh(self) -> LibraryInfo:
+    def refresh(self, **options: Unpack[ReadOptions]) -> LibraryInfo:
         """Ask again for the library's settings and counts."""
-        self._info = self._door.send(calls.get_library(self.key))
+        self._info = self._door.send(calls.get_library(self.key), options)
         return self._info
 
     def search(
@@ -80,15 +80,17 @@ class Library:
         query |= {"text": text, "vector": vector, "k": k, "recall": recall}
         return self._door.send(calls.search(self.key, self._embedding.query(query)), options)
 
-    def search_pages(self, **query: Unpack[Query]) -> Pages[HitOut]:
+    def search_pages(self, **search: Unpack[PagedSearch]) -> Pages[HitOut]:
         """Return the hits of a search, best first, `k` at a time as they are read, all as of one moment.
 
         The server ranks some 1,000 hits and keeps them for some minutes.
         """
 
+        query, options = parted(search)
+
         def fetch(cursor: str | None) -> Page[HitOut]:
             ready = self._embedding.query(query) if cursor is None else query
-            return self._door.send(calls.search_page(self.key, ready, cursor))
+            return self._door.send(calls.search_page(self.key, ready, cursor), options)
 
         return Pages(fetch, HITS, query.get("select") or ("text",))
 

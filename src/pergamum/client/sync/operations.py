@@ -27,14 +27,14 @@ class Operations:
         """Return how far the operation is. Raises `NotFound`."""
         return self._door.send(calls.get_operation(str(id)), options)
 
-    def wait(self, id: str | UUID, *, seconds: float | None = None) -> OperationOut:
+    def wait(self, id: str | UUID, *, seconds: float | None = None, **options: Unpack[ReadOptions]) -> OperationOut:
         """Return the operation when it has succeeded, asking every now and then.
 
         Raises `OperationFailed` when it failed or was cancelled, `StillRunning` when `seconds` have passed.
         """
         ends = None if seconds is None else time.monotonic() + seconds
         for turn in count():
-            operation = self.get(id)
+            operation = self.get(id, **options)
             if operation.status == "succeeded":
                 return operation
             if operation.status in {"failed", "cancelled"}:
