@@ -1,13 +1,14 @@
 """Indexes of every built kind over made-up vectors, for tests."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index import distance, factory
-from pergamum.index.base import BuiltIndex, Neighbours, Route, Strategy
+from pergamum.index.base import BuiltIndex, Job, Neighbours, Route, Strategy
 from pergamum.index.hnsw.index import HnswIndex
 from pergamum.index.hnsw.params import HnswParams
 from pergamum.index.mask import SlotMask
@@ -17,7 +18,7 @@ ALL = SlotMask()
 GRAPH, FILTERED = Strategy.GRAPH, Strategy.FILTERED_GRAPH
 KINDS_AND_METRICS = [
     (kind, metric)
-    for kind in ("kd_tree", "lsh", "hnsw", "ivf")
+    for kind in ("kd_tree", "lsh", "hnsw", "hnsw compact", "ivf")
     for metric in Metric
     if (kind, metric) != ("kd_tree", Metric.DOT)
 ]
@@ -27,8 +28,17 @@ EVERYTHING = 2**30
 __all__ = ["clustered", "quiet"]
 
 
-def build(kind: str, vectors: Matrix, metric: Metric, live: SlotMask = ALL, **params: int) -> BuiltIndex:
-    return factory.build(kind, metric, params, vectors, live, job=quiet())
+def build(
+    kind: str, vectors: Matrix, metric: Metric, live: SlotMask = ALL, job: Job | None = None, **params: int
+) -> BuiltIndex:
+    """An index of a kind, or of a kind and its layout, as in `hnsw compact`."""
+    name, _, layout = kind.partition(" ")
+    chosen = {**params, **({"layout": layout} if layout else {})}
+    return factory.build(name, metric, chosen, vectors, live, job=job or quiet())
+
+
+def loaded(kind: str, folder: Path) -> BuiltIndex:
+    return factory.load_built(kind.partition(" ")[0], folder)
 
 
 def graph(
@@ -36,9 +46,12 @@ def graph(
     metric: Metric = Metric.L2,
     live: SlotMask = ALL,
     threads: int = 1,
-    params: Mapping[str, int] | None = None,
+    params: Mapping[str, object] | None = None,
 ) -> HnswIndex:
-    return HnswIndex.build(vectors, metric, live, HnswParams.of(params or {}), quiet(threads))
+    """A compact graph, unless `params` say otherwise."""
+    return HnswIndex.build(
+        vectors, metric, live, HnswParams.of({"layout": "compact", **(params or {})}), quiet(threads)
+    )
 
 
 def walked(
@@ -100,7 +113,7 @@ def assert_lawful(
 
 
 def assert_same_graph(one: HnswIndex, other: HnswIndex) -> None:
-    """Equal codes, links, levels and entry."""
+    """Equal codes, links, levels, blocks and entry."""
     assert one.entry == other.entry
-    for part, same in zip((*one.rows, *one.graph), (*other.rows, *other.graph), strict=True):
+    for part, same in zip((*one.rows, *one.graph, *one.wide), (*other.rows, *other.graph, *other.wide), strict=True):
         np.testing.assert_array_equal(part, same)

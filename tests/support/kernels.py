@@ -35,14 +35,16 @@ def prepare_kernels() -> None:
 def using(body: Body) -> Iterator[None]:
     """Let `body` answer searches inside the block. REQUIRES `prepare_kernels`."""
     from pergamum.index.brute_force import kernels
+    from pergamum.index.hnsw import wide_kernels
 
-    best = kernels.BODY
-    kernels.BODY = best if body == "special" else kernels.PORTABLE
+    best = kernels.BODY, wide_kernels.BODY
+    if body != "special":
+        kernels.BODY, wide_kernels.BODY = kernels.PORTABLE, wide_kernels.PORTABLE
     kernel_cache._State.ready = body != "numpy"
     try:
         yield
     finally:
-        kernels.BODY, kernel_cache._State.ready = best, True
+        (kernels.BODY, wide_kernels.BODY), kernel_cache._State.ready = best, True
 
 
 def filled(vectors: Matrix, metric: Metric) -> BruteForceIndex:

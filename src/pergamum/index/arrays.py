@@ -26,3 +26,11 @@ def aligned(rows: int, columns: int, scalar: type[Scalar]) -> npt.NDArray[Scalar
     space = np.empty(size + LINE, dtype=np.uint8)
     start = -space.ctypes.data % LINE
     return space[start : start + size].view(dtype).reshape(rows, columns)
+
+
+def as_kernel_input(array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the array, or a view or copy of it, as kernels take it: plain, in C order, float32, read-only."""
+    flags = array.flags
+    if type(array) is np.ndarray and array.dtype == np.float32 and flags.c_contiguous and not flags.writeable:
+        return array
+    return readonly(np.ascontiguousarray(array, dtype=np.float32))

@@ -21,7 +21,7 @@ from pergamum.index.lsh.params import LshParams
 from pergamum.index.mask import SlotMask
 
 KINDS = ("auto", "brute_force", "kd_tree", "lsh", "hnsw", "ivf")
-"""What a library may ask for. `auto` leaves the choice between `brute_force` and `hnsw` to us."""
+"""What a library may ask for. `auto` leaves the choice between `brute_force`, `hnsw` and `ivf` to us."""
 
 
 def check(kind: str, params: Mapping[str, object], metric: Metric) -> None:

@@ -89,13 +89,11 @@ def _emit(
         start = builder.mul(group.index, _WORD(LANES))
         x, y = (_eight(builder, array.data, start) for array in (q, v))
         builder.store(builder.fadd(builder.load(lanes), term(builder, x, y)), lanes)
-    single = builder.bitcast(lanes, _F8.as_pointer())
     start = builder.mul(groups, _WORD(LANES))
-    with cgutils.for_range(builder, builder.sub(size, start)) as lane:
-        place = builder.add(start, lane.index)
-        x, y = (builder.fpext(builder.load(builder.gep(array.data, [place])), _F8) for array in (q, v))
-        here = builder.gep(single, [lane.index])
-        builder.store(builder.fadd(builder.load(here), term(builder, x, y)), here)
+    rest = builder.sub(size, start)
+    with builder.if_then(builder.icmp_unsigned("!=", rest, _WORD(0))):
+        x, y = (_some(builder, array.data, start, rest) for array in (q, v))
+        builder.store(builder.fadd(builder.load(lanes), term(builder, x, y)), lanes)
     return _lane_sum(builder, builder.load(lanes))
 
 
@@ -103,6 +101,20 @@ def _eight(builder: ir.IRBuilder, data: ir.Value, start: ir.Value) -> ir.Value:
     """Load eight float32 from anywhere and widen them."""
     address = builder.bitcast(builder.gep(data, [start]), _NARROW.as_pointer())
     return builder.fpext(builder.load(address, align=4), _WIDE)
+
+
+def _some(builder: ir.IRBuilder, data: ir.Value, start: ir.Value, count: ir.Value) -> ir.Value:
+    """Load the last `count` float32 and widen them; the other lanes are zero, which changes no sum: none is -0.0."""
+    lane = ir.Constant(ir.VectorType(_WORD, LANES), list(range(LANES)))
+    nothing = ir.Constant(ir.VectorType(_WORD, LANES), ir.Undefined)
+    first = builder.insert_element(nothing, count, _I32(0))
+    every = builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))
+    mask = builder.icmp_unsigned("<", lane, every)
+    address = builder.bitcast(builder.gep(data, [start]), _NARROW.as_pointer())
+    kind = ir.FunctionType(_NARROW, [_NARROW.as_pointer(), _I32, mask.type, _NARROW])
+    masked = cgutils.get_or_insert_function(builder.module, kind, "llvm.masked.load.v8f32.p0v8f32")
+    zero = ir.Constant(_NARROW, [0.0] * LANES)
+    return builder.fpext(builder.call(masked, [address, _I32(4), mask, zero]), _WIDE)
 
 
 def _lane_sum(builder: ir.IRBuilder, lanes: ir.Value) -> ir.Value:

@@ -86,7 +86,7 @@ class LayeredIndex:
         """Return for each query at most `k` allowed slots, nearest first, ties by slot: the true ones if route.exact.
 
         A strategy that the built index does not have, as a route of another kind, means a scan. Until the kernels are
-        loaded every route is an exact scan by NumPy.
+        loaded every route is an exact scan by NumPy; if they come meanwhile, they answer.
         """
         built = self.built
         if built is not None and route.strategy not in built.strategies:
@@ -94,7 +94,9 @@ class LayeredIndex:
         if built is None or route.strategy not in self._routed(built):
             return self.tail.search(queries, k, vectors, allowed)
         if not kernel_cache.ready():
-            return fallback.padded_search(self.tail.metric, queries, k, vectors[: self.count], allowed)
+            found = fallback.before_kernels(self.tail.metric, queries, k, vectors[: self.count], allowed)
+            if found is not None:
+                return found
         near = built.search(queries, k, vectors, allowed, route)
         if built.count == self.count:
             return near

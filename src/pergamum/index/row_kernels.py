@@ -24,8 +24,8 @@ from pergamum.index.quantize import BASE, ERROR, OFFSET, PER_ERROR, PER_SCALE, R
 
 Slots: TypeAlias = npt.NDArray[np.uint32]
 
-GROUP = 64
-"""Slots that are scanned together."""
+GROUP, FULL = 64, 48
+"""Most slots that are scanned together, and how many allowed ones are worth a scan before the last."""
 
 CODES = array(types.uint8, 2, readonly=True)
 TERMS = array(types.float32, 2, readonly=True)
@@ -114,12 +114,16 @@ def scan_rows(
     Source   the scan of brute_force/kernels.py over another layout, which can leave out slots one by one.
     Shapes   flags: see `SlotMask.flat` | vectors (n, d) f4 | queries of m, digits (m, 2, stride) | slots u4 (64,)
              scratch | work of m rows.
+    Ends     every turn takes at least GROUP - FULL of the slots that are left.
     Cost     O(n + m * allowed * d) byte operations and O(m * verified * d) float64 ones. O(1) memory.
     """
     count, lines = len(rows.codes), rows.codes.shape[1] // LINE
-    for start in range(0, count, GROUP):
-        found = allowed_of(flags, start, min(start + GROUP, count), slots)
-        if found == 0:
+    start = found = 0
+    while start < count:
+        stop = min(start + GROUP - found, count)  # so many slots have room, should all of them be allowed
+        found += allowed_of(flags, start, stop, slots[found:])
+        start = stop
+        if found < FULL and start < count:
             continue
         for i in range(found):
             rows_vnni.prefetch(rows.codes, np.int64(slots[i]), lines)
@@ -132,3 +136,4 @@ def scan_rows(
             for i in range(found):
                 if work.bounds[0, i] <= work.limits[row]:
                     offer(row, np.int64(slots[i]), work.bounds[0, i], work.bounds[1, i], work)
+        found = 0

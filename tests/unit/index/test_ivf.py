@@ -1,5 +1,7 @@
 """Partitions: what they find for their effort, how they grow, and that a saved one comes back or not at all."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +10,10 @@ import pytest
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.errors import Damaged, InvalidField, NewerFormat
 from pergamum.index.base import Route, Strategy
+from pergamum.index.ivf.fastscan import BLOCK
 from pergamum.index.ivf.faults import of_partitions
 from pergamum.index.ivf.index import OUTGROWN, IvfIndex
+from pergamum.index.ivf.layout import numbers_of, opened
 from pergamum.index.ivf.params import IvfParams
 from pergamum.index.ivf.snapshot import NAME
 from pergamum.index.mask import SlotMask
@@ -97,8 +101,8 @@ def test_growing_drops_what_has_died() -> None:
 
     grown = build(vectors[:500]).grown(vectors, deleted, quiet())
 
-    slots = grown.partitions.slots[grown.partitions.slots >= 0]
-    np.testing.assert_array_equal(np.sort(slots), np.flatnonzero(deleted.flags(600)))
+    slots = numbers_of(grown.partitions)[2]
+    np.testing.assert_array_equal(np.sort(slots[slots >= 0]), np.flatnonzero(deleted.flags(600)))
     assert list(grown.faults()) == []
 
 
@@ -108,7 +112,7 @@ def test_wrong_parameters_are_named(given: dict[str, object]) -> None:
         IvfParams.of(given)
 
 
-@pytest.mark.parametrize(("count", "partitions"), [(0, 1), (1, 1), (100, 2), (10_000, 150), (1_000_000, 1500)])
+@pytest.mark.parametrize(("count", "partitions"), [(0, 1), (1, 1), (100, 2), (10_000, 200), (1_000_000, 2000)])
 def test_partitions_are_chosen_by_the_number_of_vectors(count: int, partitions: int) -> None:
     assert IvfParams().chosen(count) == partitions
 
@@ -133,14 +137,38 @@ def test_a_shortened_file_is_damaged(size: int, tmp_path: Path) -> None:
         IvfIndex.load(tmp_path)
 
 
+def test_a_file_of_the_first_format_is_rebuilt(tmp_path: Path) -> None:
+    build(clustered(100, 6)).save(tmp_path)
+    whole = (tmp_path / NAME).read_bytes()
+    fields = whole[:8] + struct.pack("<I", 1) + whole[12:60]
+    (tmp_path / NAME).write_bytes(fields + struct.pack("<I", zlib.crc32(fields)) + whole[64:])
+
+    with pytest.raises(Damaged, match="has format 1, which is no longer read"):
+        IvfIndex.load(tmp_path)
+
+
 def test_the_doctor_sees_what_no_checksum_tells() -> None:
     index = build(clustered(100, 6))
-    slots = index.partitions.slots.copy()
-    slots[np.flatnonzero(slots >= 0)[:2]] = (5, 500)
-    books = index.partitions.books.copy()
-    books[0, 0, 0] = np.nan
-    broken = index.partitions._replace(slots=slots, books=books)
+    partitions = opened(index.arena.copy(), index.shape)
+    slots = partitions.blocks[:, -4 * BLOCK :].view(np.int32)
+    slots[0, :2] = (5, 500)
+    slots[1, 0] = 5
+    partitions.books[0, 0, 0] = np.nan
 
-    found = list(of_partitions(broken, index.count))
+    found = list(of_partitions(partitions, index.count))
 
     assert found == ["a slot is beyond the 100 covered", "a slot is in two places", "books hold what is no number"]
+
+
+@pytest.mark.parametrize("metric", [Metric.COSINE, Metric.L2])
+@pytest.mark.parametrize("offset", [0.0, 300.0])
+def test_what_all_vectors_have_in_common_costs_no_recall(metric: Metric, offset: float) -> None:
+    random = np.random.default_rng(3)
+    common = offset * random.standard_normal(32)
+    vectors = (clustered(4000, 32) + common).astype(np.float32)
+    queries = (vectors[:50] + 0.1 * random.standard_normal((50, 32))).astype(np.float32)
+    true = truth(metric, queries, 10, vectors, ALL)
+
+    found = build(vectors, metric).search(queries, 10, vectors, ALL, effort(10))
+
+    assert recall(found, true) >= 0.9

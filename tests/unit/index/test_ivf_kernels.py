@@ -8,9 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import types
 
+from pergamum.domain.vectors import Metric
 from pergamum.index.arrays import readonly
+from pergamum.index.base import Route, Strategy
+from pergamum.index.ivf.assembly import centers_of, halves_of
+from pergamum.index.ivf.index import IvfIndex
 from pergamum.index.ivf.layout import packed, unpacked
+from pergamum.index.ivf.params import IvfParams
 from pergamum.index.jit import I8, Whole, kernel
+from tests.support.built import ALL, assert_lawful, quiet, truth
 from tests.support.kernels import compiled_only, prepare_kernels
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -21,20 +27,20 @@ def kernels() -> None:
     prepare_kernels()
 
 
-@given(st.integers(0, 300), st.integers(1, 20), SEEDS)
-def test_codes_come_back_from_their_blocks(count: int, pairs: int, seed: int) -> None:
-    codes = np.random.default_rng(seed).integers(0, 16, (count, 2 * pairs), dtype=np.uint8)
+@given(st.integers(0, 5), st.integers(1, 20), SEEDS)
+def test_codes_come_back_from_their_blocks(blocks: int, pairs: int, seed: int) -> None:
+    codes = np.random.default_rng(seed).integers(0, 16, (64 * blocks, 2 * pairs), dtype=np.uint8)
 
-    np.testing.assert_array_equal(unpacked(packed(codes), 2 * pairs)[:count], codes)
+    np.testing.assert_array_equal(unpacked(packed(codes)), codes)
 
 
-@given(st.sampled_from([1, 2, 25, 128, 400]), st.sampled_from(["random", "lowest", "highest"]), SEEDS)
+@given(st.sampled_from([1, 2, 3, 25, 128, 601]), st.sampled_from(["random", "lowest", "highest"]), SEEDS)
 def test_every_body_adds_up_the_look_ups(pairs: int, kind: str, seed: int) -> None:
-    from pergamum.index.ivf.kernels import BODY, PORTABLE, fastscan_sums
+    from pergamum.index.ivf.scan_kernels import BODY, PORTABLE, fastscan_sums
 
     random = np.random.default_rng(seed)
     codes = random.integers(0, 16, (128, 2 * pairs), dtype=np.uint8)
-    top = min(255, 65_535 // (2 * pairs))
+    top = min(63, 65_535 // (2 * pairs))
     tables = random.integers(0, top + 1, (2 * pairs, 16)).astype(np.uint8)
     tables = {"random": tables, "lowest": 0 * tables, "highest": 0 * tables + np.uint8(top)}[kind]
     expected = tables[np.arange(2 * pairs), codes].sum(axis=1, dtype=np.int64).reshape(2, 64)
@@ -42,7 +48,9 @@ def test_every_body_adds_up_the_look_ups(pairs: int, kind: str, seed: int) -> No
     for body in {BODY, PORTABLE}:
         for block in (0, 1):
             sums = np.full(64, 7, np.uint16)
-            fastscan_sums(body, readonly(packed(codes)), block * 64 * pairs, pairs, tables.reshape(-1), sums)
+            fastscan_sums(
+                body, readonly(packed(codes).reshape(-1)), block * 64 * pairs, pairs, tables.reshape(-1), sums
+            )
             np.testing.assert_array_equal(sums, expected[block])
 
 
@@ -52,11 +60,12 @@ def test_registers_of_each_width_add_up_the_same(width: int, monkeypatch: pytest
     from numba import njit
 
     from pergamum.index.ivf import fastscan
+    from pergamum.index.registers import SHUFFLES
 
-    chosen = [usable for usable in fastscan._USABLE if usable[0] == width]
+    chosen = [usable for usable in SHUFFLES if usable[0] == width]
     if not chosen:
         return  # this processor has no such registers: nobody would compile for them here
-    monkeypatch.setattr(fastscan, "_USABLE", chosen)
+    monkeypatch.setattr(fastscan, "SHUFFLES", chosen)
     special = fastscan.special_sums
 
     def plain(codes: Whole, start: Whole, pairs: Whole, tables: Whole, sums: Whole) -> None:
@@ -64,10 +73,10 @@ def test_registers_of_each_width_add_up_the_same(width: int, monkeypatch: pytest
 
     summed: Callable[..., None] = njit()(plain)
     random = np.random.default_rng(width)
-    codes, tables = random.integers(0, 16, (128, 50), dtype=np.uint8), random.integers(0, 256, (50, 16), dtype=np.uint8)
+    codes, tables = random.integers(0, 16, (128, 50), dtype=np.uint8), random.integers(0, 64, (50, 16), dtype=np.uint8)
     sums = np.zeros(64, np.uint16)
 
-    summed(readonly(packed(codes)), 64 * 25, 25, tables.reshape(-1), sums)
+    summed(readonly(packed(codes).reshape(-1)), 64 * 25, 25, tables.reshape(-1), sums)
 
     np.testing.assert_array_equal(sums, tables[np.arange(50), codes[64:]].sum(axis=1, dtype=np.int64))
 
@@ -75,12 +84,14 @@ def test_registers_of_each_width_add_up_the_same(width: int, monkeypatch: pytest
 @pytest.fixture(scope="module")
 def bit_kernels(kernels: None) -> tuple[Callable[..., int], Callable[..., int]]:
     """`survivors` and `lowest` as functions: by themselves they live inside kernels only."""
-    from pergamum.index.ivf.fastscan import lowest, survivors
-    from pergamum.index.ivf.kernels import U2S
+    from pergamum.index.ivf.fastscan import survivors
+    from pergamum.index.ivf.scan_kernels import TERMS
+    from pergamum.index.ivf.views import F4, F4S, U2S
+    from pergamum.index.registers import lowest
 
-    @kernel(types.uint64, U2S, types.uint16)
-    def bits_of(sums: Whole, floor: Whole) -> Whole:
-        return survivors(sums, floor)
+    @kernel(types.uint64, U2S, F4S, TERMS, F4, F4S)
+    def bits_of(sums: Whole, numbers: Whole, terms: Whole, floor: Whole, scores: Whole) -> Whole:
+        return survivors(sums, numbers, terms, floor, scores)
 
     @kernel(I8, types.uint64)
     def lowest_of(bits: Whole) -> Whole:
@@ -90,25 +101,33 @@ def bit_kernels(kernels: None) -> tuple[Callable[..., int], Callable[..., int]]:
 
 
 @compiled_only
-@given(SEEDS, st.integers(0, 65_535))
+@given(SEEDS, st.sampled_from([0.0, 1.0, 1e15]))
 def test_survivors_are_those_that_reach_the_floor(
-    bit_kernels: tuple[Callable[..., int], Callable[..., int]], seed: int, floor: int
+    bit_kernels: tuple[Callable[..., int], Callable[..., int]], seed: int, size: float
 ) -> None:
-    from pergamum.index.ivf.fastscan import _looped_lowest, _looped_survivors
+    from pergamum.index.ivf.fastscan import _looped_survivors
+    from pergamum.index.registers import looped_lowest
 
     survivors, lowest = bit_kernels
-    sums = np.random.default_rng(seed).integers(0, 65_536, 64).astype(np.uint16)
-    sums[seed % 64] = floor
-    bits = int(survivors(sums, np.uint16(floor)))
+    random = np.random.default_rng(seed)
+    sums = random.integers(0, 65_536, 64).astype(np.uint16)
+    numbers = (random.standard_normal(192) * size).astype(np.float32)
+    terms = tuple(random.standard_normal(3).astype(np.float32))
+    scores, same = np.zeros(64, np.float32), np.zeros(64, np.float32)
+    _looped_survivors(sums, numbers, terms, np.float32(0), scores)
+    floor = scores[seed % 64]
 
-    assert bits == _looped_survivors(sums, floor)
-    assert [bits >> j & 1 for j in range(64)] == (sums >= floor).astype(int).tolist()
-    assert lowest(np.uint64(bits)) == _looped_lowest(bits) == int(np.flatnonzero(sums >= floor)[0])
+    bits = int(survivors(sums, numbers, terms, floor, same))
+
+    assert same.tobytes() == scores.tobytes()
+    assert bits == _looped_survivors(sums, numbers, terms, floor, scores)
+    assert [bits >> j & 1 for j in range(64)] == (scores >= floor).astype(int).tolist()
+    assert lowest(np.uint64(bits)) == looped_lowest(bits) == int(np.flatnonzero(scores >= floor)[0])
 
 
 @given(st.integers(1, 200), SEEDS, st.booleans())
 def test_the_best_scores_come_to_the_front(count: int, seed: int, ties: bool) -> None:
-    from pergamum.index.ivf.kernels import keep_best
+    from pergamum.index.ivf.scan_kernels import keep_best
 
     random = np.random.default_rng(seed)
     scores = (random.integers(0, 5, count) if ties else random.standard_normal(count)).astype(np.float32)
@@ -125,19 +144,33 @@ def test_the_best_scores_come_to_the_front(count: int, seed: int, ties: bool) ->
     assert least == kept[:wanted].min()
 
 
+@given(st.integers(1, 90), SEEDS, st.integers(1, 90), st.booleans())
+def test_the_nearest_partitions_are_chosen(count: int, seed: int, effort: int, ties: bool) -> None:
+    from pergamum.index.ivf.aim_kernels import least_of
+
+    random = np.random.default_rng(seed)
+    keys = random.integers(-3 if ties else -(2**31), 3 if ties else 2**31, count).astype(np.int32)
+    wanted = min(effort, count)
+
+    assert least_of(keys, wanted) <= np.sort(keys)[count - wanted]
+    assert np.count_nonzero(keys >= least_of(keys, wanted)) >= wanted
+    assert np.count_nonzero(keys > least_of(keys, wanted)) <= wanted
+
+
 @given(st.integers(1, 40), st.integers(1, 9), SEEDS)
-def test_labels_are_the_nearest_centroids(count: int, centers: int, seed: int) -> None:
+def test_labels_are_the_nearest_centroids_as_far_as_8_bits_tell(count: int, centers: int, seed: int) -> None:
     from pergamum.index.ivf.build_kernels import label
 
     random = np.random.default_rng(seed)
     x, centroids = (random.standard_normal((rows, 6)).astype(np.float32) for rows in (count, centers))
     labels = np.empty(count, np.int64)
+    codes, scales = centers_of(centroids)
 
-    halves = ((centroids**2).sum(axis=1) / 2).astype(np.float32)
-    label(readonly(x), readonly(np.ascontiguousarray(centroids.T)), readonly(halves), labels)
+    label(readonly(x), readonly(codes), readonly(scales), readonly(halves_of(centroids)), labels)
 
     gaps = ((x[:, None].astype(np.float64) - centroids) ** 2).sum(axis=2)
-    np.testing.assert_allclose(gaps[np.arange(count), labels], gaps.min(axis=1), rtol=1e-4, atol=1e-5)
+    off = np.abs(x).max(axis=1) / 254 * np.abs(centroids).sum(axis=1).max() + scales.max() / 2 * np.abs(x).sum(axis=1)
+    assert (gaps[np.arange(count), labels] <= gaps.min(axis=1) + 5 * off).all()
 
 
 @given(st.integers(1, 40), SEEDS)
@@ -146,13 +179,25 @@ def test_codes_name_the_nearest_points(count: int, seed: int) -> None:
 
     random = np.random.default_rng(seed)
     x, centroids = (random.standard_normal((rows, 4)).astype(np.float32) for rows in (count, 3))
-    labels, books = random.integers(0, 3, count), random.standard_normal((2, 16, 2)).astype(np.float32)
+    labels, books = random.integers(0, 3, count), random.standard_normal((2, 2, 16)).astype(np.float32)
     codes = np.empty((count, 2), np.uint8)
 
     encode(readonly(x), readonly(centroids), readonly(labels), readonly(books), codes)
 
-    parts = (x - centroids[labels]).reshape(count, 2, 1, 2)
-    gaps = ((parts.astype(np.float64) - books) ** 2).sum(axis=3)
+    parts = (x - centroids[labels]).reshape(count, 2, 2, 1)
+    gaps = ((parts.astype(np.float64) - books) ** 2).sum(axis=2)
     np.testing.assert_allclose(
         np.take_along_axis(gaps, codes[:, :, None].astype(np.int64), axis=2)[:, :, 0], gaps.min(axis=2), rtol=1e-4
     )
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+def test_a_search_runs_where_nothing_is_compiled_too(metric: Metric) -> None:
+    vectors = np.random.default_rng(1).standard_normal((90, 5)).astype(np.float32)
+    index = IvfIndex.build(vectors, metric, ALL, IvfParams(3), quiet())
+
+    one, every = (index.search(vectors[:2], 4, vectors, ALL, Route(Strategy.PARTITIONS, effort)) for effort in (1, 3))
+
+    assert_lawful(one, metric, vectors[:2], 4, vectors, ALL)
+    assert_lawful(every, metric, vectors[:2], 4, vectors, ALL)
+    assert every.slots.tolist() == truth(metric, vectors[:2], 4, vectors, ALL).slots.tolist()

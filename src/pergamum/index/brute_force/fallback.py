@@ -1,5 +1,7 @@
 """Exact search by NumPy alone: what answers until the kernels are loaded. The same results, bit for bit.
 
+Over many vectors that takes longer than loading kernels does: `before_kernels` then leaves the answer to them.
+
 Distances are first estimated by float64 matrix products, whose order of summation nobody knows, then taken from the
 reference function for the few slots that the error of an estimate leaves in doubt. Any order of at most 16,384
 additions is off by less than 2^-39 of the sum of magnitudes, and so is the reference; `ROUNDING` (2^-36) covers both.
@@ -10,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pergamum.domain.vectors import Matrix, Metric
+from pergamum.index import kernel_cache
 from pergamum.index.base import Neighbours, padded
 from pergamum.index.brute_force.work import Doubles, Longs
 from pergamum.index.distance import distances
@@ -28,16 +31,37 @@ def search(
     """
     found = [_Nearest(k) for _ in queries]
     for slots in _chunks(range(begin, len(vectors)), vectors.shape[1], allowed):
-        rows = vectors[slots]
-        low, high = _bounds(metric, queries.astype(np.float64), rows.astype(np.float64))
-        for i, nearest in enumerate(found):
-            doubtful = low[i] <= nearest.limit(high[i])
-            nearest.add(distances(metric, queries[i], rows[doubtful]), slots[doubtful])
+        _look(metric, queries, slots, vectors[slots], found)
+    return _gathered(found, k, (len(vectors) - begin) * len(queries))
+
+
+def before_kernels(
+    metric: Metric, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, *, begin: int = 0
+) -> Neighbours | None:
+    """Do as `padded_search` does while the kernels are not loaded. None once they are: they answer at once."""
+    wanted = min(k, len(vectors) - begin)
+    found = [_Nearest(wanted) for _ in queries]
+    for slots in _chunks(range(begin, len(vectors)), vectors.shape[1], allowed):
+        if kernel_cache.ready():
+            return None
+        _look(metric, queries, slots, vectors[slots], found)
+    return padded(_gathered(found, wanted, (len(vectors) - begin) * len(queries)), k)
+
+
+def _look(metric: Metric, queries: Matrix, slots: Longs, rows: Matrix, found: "list[_Nearest]") -> None:
+    """Take the vectors `rows` of `slots` into account."""
+    low, high = _bounds(metric, queries.astype(np.float64), rows.astype(np.float64))
+    for i, nearest in enumerate(found):
+        doubtful = low[i] <= nearest.limit(high[i])
+        nearest.add(distances(metric, queries[i], rows[doubtful]), slots[doubtful])
+
+
+def _gathered(found: "list[_Nearest]", k: int, scored: int) -> Neighbours:
     return Neighbours(
         np.array([nearest.padded_slots() for nearest in found]).reshape(-1, k),
         np.array([nearest.padded_distances() for nearest in found]).reshape(-1, k),
         sum(nearest.verified for nearest in found),
-        (len(vectors) - begin) * len(queries),
+        scored,
     )
 
 

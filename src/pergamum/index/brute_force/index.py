@@ -85,7 +85,9 @@ class BruteForceIndex:
             return padded(Neighbours(np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0))), k)
         queries = np.ascontiguousarray(queries, dtype=np.float32)
         if not kernel_cache.ready():
-            return fallback.padded_search(self.metric, queries, k, vectors[: self.count], allowed, begin=begin)
+            found = fallback.before_kernels(self.metric, queries, k, vectors[: self.count], allowed, begin=begin)
+            if found is not None:
+                return found
         rows = readonly(np.asarray(vectors))
         parts = [
             self._scan(queries[start : start + _QUERIES_AT_ONCE], wanted, rows, allowed, begin)

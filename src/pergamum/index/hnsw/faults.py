@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from pergamum.index.arrays import readonly
 from pergamum.index.hnsw.graph import ABSENT, NONE, Graph
+from pergamum.index.hnsw.wide import Wide, links_of
 
 
 def of_graph(graph: Graph, entry: int, count: int) -> Iterator[str]:
@@ -53,3 +54,17 @@ def _out_of_reach(graph: Graph, entry: int, present: npt.NDArray[np.bool_]) -> I
     lost = int(np.count_nonzero(present & (seen == 0)))
     if lost:
         yield f"{lost} slots cannot be reached from the entry"
+
+
+def of_blocks(wide: Wide, graph: Graph, dimension: int) -> Iterator[str]:
+    """Yield blocks that do not begin with the links of the graph, or lead to slots that are not in it. O(n * m)."""
+    if not len(wide.blocks):
+        return
+    count, width = graph.links.shape
+    links = links_of(wide.blocks, dimension)
+    differ = int((links[:, :width] != graph.links)[graph.links != NONE].sum())
+    if differ:
+        yield f"{differ} links are others in the blocks than in the graph"
+    leading = links[links != NONE]
+    if (leading >= count).any() or (graph.levels[leading[leading < count]] == ABSENT).any():
+        yield "blocks lead to slots that are not in the graph"

@@ -21,26 +21,25 @@ from typing import ClassVar, Final, NamedTuple, Self
 import numpy as np
 
 from pergamum.domain.vectors import Matrix, Metric
-from pergamum.index.arrays import readonly
+from pergamum.index.arrays import as_kernel_input, readonly
 from pergamum.index.base import Job, Neighbours, Route, Strategy, padded
 from pergamum.index.brute_force.work import READ, Work
 from pergamum.index.code_rows import CodeRows, empty_rows, extended_rows, frozen_rows
 from pergamum.index.hnsw import faults, snapshot
 from pergamum.index.hnsw.build import Builder
+from pergamum.index.hnsw.desk import Desks
 from pergamum.index.hnsw.graph import (
     ABSENT,
-    SCORED,
     Graph,
     Plan,
-    Scratch,
     empty_graph,
     frozen,
     levels_of,
-    room_for,
-    scratch,
     widened,
 )
-from pergamum.index.hnsw.params import HnswParams
+from pergamum.index.hnsw.params import HnswParams, Layout
+from pergamum.index.hnsw.wide import Wide, none
+from pergamum.index.hnsw.wide_build import Widening
 from pergamum.index.mask import Flags, SlotMask
 from pergamum.index.quantize import TERMS, QueryCodes
 
@@ -64,15 +63,23 @@ class HnswIndex:
     rows: CodeRows
     graph: Graph
     entry: int
-    _scratches: list[Scratch] = field(default_factory=list, repr=False)
+    wide: Wide
+    _desks: Desks = field(init=False, repr=False)
+    _number: int = field(init=False, repr=False)
+    _top: int = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Keep what every search would have to look up."""
+        object.__setattr__(self, "_desks", Desks(self.dimension, self.rows, self.graph, self.wide))
+        object.__setattr__(self, "_number", _METRICS.index(self.metric))
+        object.__setattr__(self, "_top", int(self.graph.levels[self.entry]) if 0 <= self.entry < self.count else 0)
 
     @classmethod
     def build(cls, vectors: Matrix, metric: Metric, live: SlotMask, params: HnswParams, job: Job) -> Self:
         """Return an index of all live rows of `vectors`. Raises `Cancelled`."""
         dimension = vectors.shape[1]
-        nothing = cls(
-            dimension, metric, params, empty_rows(0, dimension), empty_graph(np.empty(0, np.uint8), params.m), -1
-        )
+        rows, graph = frozen_rows(empty_rows(0, dimension)), frozen(empty_graph(np.empty(0, np.uint8), params.m))
+        nothing = cls(dimension, metric, params, rows, graph, -1, none(dimension, 2 * params.m))
         return nothing.grown(vectors, live, job)
 
     @classmethod
@@ -88,7 +95,7 @@ class HnswIndex:
     @property
     def memory_bytes(self) -> int:
         """Memory of codes and links, in bytes, anonymous or mapped."""
-        return sum(part.nbytes for part in (*self.rows, *self.graph))
+        return sum(part.nbytes for part in (*self.rows, *self.graph, *self.wide))
 
     def efforts(self, strategy: Strategy, k: int) -> tuple[int, ...]:
         """Return efforts worth measuring for k hits; a scan has none."""
@@ -108,52 +115,50 @@ class HnswIndex:
         present = self.graph.levels != ABSENT
         if np.count_nonzero(present & ~alive[: self.count]) > MEND_SHARE * np.count_nonzero(present):
             builder.mend(alive, self.count)
-        builder.insert(np.flatnonzero(alive[new.start :]) + new.start, (0.1, 0.98))
+        builder.insert(np.flatnonzero(alive[new.start :]) + new.start, (0.1, 0.8))
         builder.connect()
+        done, graph = frozen_rows(rows), frozen(builder.graph)
+        wide = none(self.dimension, 2 * self.params.m)
+        if self.params.layout is Layout.WIDE:
+            wide = Widening(self.metric, done, graph, builder.entry, job).made(vectors)
         job.report(1.0)
-        return replace(self, rows=frozen_rows(rows), graph=frozen(builder.graph), entry=builder.entry, _scratches=[])
+        return replace(self, rows=done, graph=graph, entry=builder.entry, wide=wide)
 
     def search(self, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, route: Route) -> Neighbours:
         """Return for each query near allowed slots; see `BuiltIndex.search`."""
-        raw = readonly(np.ascontiguousarray(queries, dtype=np.float32))
-        digits = np.zeros((len(raw), 2, self.rows.codes.shape[1]), dtype=np.int8)
-        codes, rows = QueryCodes(raw, digits, np.empty((len(raw), TERMS))), readonly(np.asarray(vectors))
+        raw, rows = as_kernel_input(queries), as_kernel_input(vectors)
         if route.strategy is Strategy.SCAN or self.entry < 0:
-            _compiled().encode_queries(raw, self.metric is Metric.COSINE, digits, codes.terms)
-            return self._scan(codes, k, rows, allowed)
-        return self._walk(codes, k, rows, allowed, route)
+            return self._scan(raw, k, rows, allowed)
+        return self._walk(raw, k, rows, allowed, route)
 
     def save(self, folder: Path) -> None:
         """Write the index into `folder`; see docs/formats/hnsw-index.md."""
-        saved = snapshot.Saved(self.dimension, self.metric, self.params, self.rows, self.graph, self.entry)
+        saved = snapshot.Saved(self.dimension, self.metric, self.params, self.rows, self.graph, self.entry, self.wide)
         snapshot.write(folder, saved)
 
     def faults(self) -> Iterator[str]:
         """Yield what is wrong inside; see `BuiltIndex.faults`."""
         yield from faults.of_graph(self.graph, self.entry, self.count)
+        yield from faults.of_blocks(self.wide, self.graph, self.dimension)
 
-    def _walk(self, codes: QueryCodes, k: int, vectors: Matrix, allowed: SlotMask, route: Route) -> Neighbours:
+    def _walk(self, raw: Matrix, k: int, vectors: Matrix, allowed: SlotMask, route: Route) -> Neighbours:
         flags = allowed.flat()
         share = allowed.allowed(self.count) / self.count if len(flags) else 1.0
-        filtered, effort = route.strategy is Strategy.FILTERED_GRAPH, max(route.effort, k)
-        top = int(self.graph.levels[self.entry])
-        plan = Plan(_METRICS.index(self.metric), self.entry, top, effort, int(filtered), share)
-        found, own = room_for(len(codes.raw), k), self._borrow(effort)
-        compiled = _compiled()
-        read = compiled.search(compiled.body(), self.rows, self.graph, plan, vectors, codes, flags, own, found)
-        scored = int(own.state[SCORED])
-        self._scratches.append(own)
-        near = Neighbours(found.slots, found.distances, read, scored)
-        if not found.doubtful.any():
-            return near
-        return self._rescanned(near, codes, found.doubtful, vectors, allowed)
+        effort, filtered = max(route.effort, k), int(route.strategy is Strategy.FILTERED_GRAPH)
+        plan = Plan(self._number, self.entry, self._top, effort, filtered, share)
+        distances, slots = np.empty((len(raw), k)), np.empty((len(raw), k), np.int64)
+        desk, compiled = self._desks.take(effort), _compiled()
+        read, scored, doubts = compiled.search(
+            compiled.bodies(), self._desks.table, desk.table, plan, vectors, raw, flags, distances, slots
+        )
+        self._desks.give_back(desk)
+        near = Neighbours(slots, distances, read, scored)
+        return self._rescanned(near, raw, vectors, allowed) if doubts else near
 
-    def _rescanned(
-        self, found: Neighbours, codes: QueryCodes, doubtful: Flags, vectors: Matrix, allowed: SlotMask
-    ) -> Neighbours:
+    def _rescanned(self, found: Neighbours, raw: Matrix, vectors: Matrix, allowed: SlotMask) -> Neighbours:
         """Return `found` with the doubtful queries answered by a scan."""
-        chosen = QueryCodes(readonly(codes.raw[doubtful]), codes.digits[doubtful], codes.terms[doubtful])
-        exact = self._scan(chosen, found.slots.shape[1], vectors, allowed)
+        doubtful = np.isnan(found.distances[:, 0])
+        exact = self._scan(readonly(raw[doubtful]), found.slots.shape[1], vectors, allowed)
         found.slots[doubtful], found.distances[doubtful] = exact.slots, exact.distances
         return replace(
             found,
@@ -162,32 +167,25 @@ class HnswIndex:
             rescanned=int(doubtful.sum()),
         )
 
-    def _scan(self, codes: QueryCodes, k: int, vectors: Matrix, allowed: SlotMask) -> Neighbours:
+    def _scan(self, raw: Matrix, k: int, vectors: Matrix, allowed: SlotMask) -> Neighbours:
         compiled, metric, flags = _compiled(), _METRICS.index(self.metric), allowed.flat()
-        work = Work.begin(len(codes.raw), min(k, max(self.count, 1)))
+        digits = np.zeros((len(raw), 2, self.rows.codes.shape[1]), dtype=np.int8)
+        codes = QueryCodes(raw, digits, np.empty((len(raw), TERMS)))
+        compiled.encode_queries(raw, self.metric is Metric.COSINE, digits, codes.terms)
+        work = Work.begin(len(raw), min(k, max(self.count, 1)))
         slots = np.empty(compiled.group, dtype=np.uint32)
-        compiled.scan_rows(compiled.body(), self.rows, flags, metric, vectors, codes, slots, work)
+        compiled.scan_rows(compiled.bodies()[0], self.rows, flags, metric, vectors, codes, slots, work)
         compiled.finish(metric, vectors, codes, work)
-        scored = allowed.allowed(self.count) * len(codes.raw)
+        scored = allowed.allowed(self.count) * len(raw)
         return padded(Neighbours(work.slots, work.distances, int(work.sizes[:, READ].sum()), scored), k)
-
-    def _borrow(self, effort: int) -> Scratch:
-        """Return scratch that nobody else uses; taking from and adding to a list is atomic."""
-        try:
-            own = self._scratches.pop()
-        except IndexError:
-            own = None
-        if own is not None and len(own.pool) > effort:
-            return own
-        return scratch(self.count, self.rows.codes.shape[1], effort)
 
 
 class _Compiled(NamedTuple):
     """The kernels of a search. An import statement in each search would cost as much as a hundred comparisons."""
 
-    body: Callable[[], int]
+    bodies: Callable[[], tuple[int, int]]
     encode_queries: Callable[..., None]
-    search: Callable[..., int]
+    search: Callable[..., tuple[int, int, int]]
     scan_rows: Callable[..., None]
     finish: Callable[..., None]
     group: int
@@ -197,11 +195,12 @@ class _Compiled(NamedTuple):
 def _compiled() -> _Compiled:
     """Return the kernels. REQUIRES: they are loaded, or numba would be imported here."""
     from pergamum.index.brute_force import kernels as scan  # noqa: PLC0415
-    from pergamum.index.hnsw.kernels import search  # noqa: PLC0415
+    from pergamum.index.hnsw import wide_kernels as wide  # noqa: PLC0415
+    from pergamum.index.hnsw.search_kernels import search  # noqa: PLC0415
     from pergamum.index.quantize_kernels import encode_queries  # noqa: PLC0415
     from pergamum.index.row_kernels import GROUP, scan_rows  # noqa: PLC0415
 
-    return _Compiled(lambda: scan.BODY, encode_queries, search, scan_rows, scan.finish, GROUP)
+    return _Compiled(lambda: (scan.BODY, wide.BODY), encode_queries, search, scan_rows, scan.finish, GROUP)
 
 
 def _alive(live: SlotMask, count: int) -> Flags:

@@ -48,9 +48,9 @@ GRAPH = named(Graph, LINKS, LINKS, PLACES, LEVELS)
 _U4S, _I4S, _U1S = array(U4, 1), array(types.int32, 1), array(types.uint8, 1)
 SCRATCH = named(Scratch, _U1S, array(I8, 1), ENTRIES, _U4S, _I4S, ENTRIES, _U4S, SIGNED, SIGNED)
 AIM, REACH = named(Aim, SIGNED, F4, I8), named(Reach, I8, I8, I8)
-_PLAN = named(Plan, I8, I8, I8, I8, I8, F8)
-_FOUND = named(Found, array(F8, 2), array(I8, 2), array(I8, 1), array(FLAG, 1))
-_MATRIX = array(F4, 2, readonly=True)
+PLAN = named(Plan, I8, I8, I8, I8, I8, F8)
+FOUND = named(Found, array(F8, 2), array(I8, 2), array(I8, 1), array(FLAG, 1))
+MATRIX = array(F4, 2, readonly=True)
 
 _HIGHEST = np.uint64(0xFFFFFFFFFFFFFFFF)
 
@@ -280,7 +280,7 @@ def seed_filtered(
     return found
 
 
-@kernel(I8, _MATRIX, QUERIES, I8, I8, I8, FLAGS, SCRATCH, _FOUND)
+@kernel(I8, MATRIX, QUERIES, I8, I8, I8, FLAGS, SCRATCH, FOUND)
 def verify(
     vectors: Matrix,
     queries: QueryCodes,
@@ -312,7 +312,7 @@ def verify(
     return read
 
 
-@kernel(I8, I8, ROWS, GRAPH, _PLAN, _MATRIX, QUERIES, FLAGS, SCRATCH, _FOUND)
+@kernel(I8, I8, ROWS, GRAPH, PLAN, MATRIX, QUERIES, FLAGS, SCRATCH, FOUND)
 def search(
     body: Whole,
     rows: CodeRows,
@@ -324,7 +324,7 @@ def search(
     scratch: Scratch,
     found: Found,
 ) -> Whole:
-    """Find the nearest of every query; return how many vectors were read. `scratch.state[SCORED]` counts the codes.
+    """Find the nearest of every query; return how many vectors were read. Adds to `scratch.state[SCORED]` the codes.
 
     A query is `doubtful` when fewer than k slots turned up, or when so few of the slots near it are allowed, compared
     with the share that is allowed everywhere, that the filter must be set against it: then what it asks for lies far
@@ -336,7 +336,6 @@ def search(
     """
     metric, entry, top, effort, filtered, share = plan
     state, total = scratch.state, 0
-    state[SCORED] = 0
     encode_queries(queries.raw, metric == COSINE, queries.digits, queries.terms)
     found.distances[:], found.slots[:], found.sizes[:] = np.inf, -1, 0
     for row in range(len(found.sizes)):

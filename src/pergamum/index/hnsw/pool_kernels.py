@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 
+from pergamum.index.hnsw.shift import shift
 from pergamum.index.jit import I8, Real, Whole, array, kernel
 
 Entries = npt.NDArray[np.uint64]
@@ -61,10 +62,7 @@ def insert(pool: Entries, size: Whole, most: Whole, entry: Whole) -> Whole:
     REQUIRES: size < most, or the entry is smaller than the last.
     """
     place = place_of(pool, size, entry)
-    i = min(size, most - 1)
-    while i > place:
-        pool[i] = pool[i - 1]
-        i -= 1
+    shift(pool, place, max(place, min(size, most - 1)))
     pool[place] = entry
     return place
 

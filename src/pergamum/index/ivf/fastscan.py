@@ -12,108 +12,138 @@ from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import config, types
 from numba.core import cgutils
 from numba.core.base import BaseContext
 from numba.core.typing import Context, Signature
 from numba.extending import intrinsic
 
-from pergamum.index.jit import Whole
+from pergamum.index.jit import Real, Whole
+from pergamum.index.registers import SHUFFLES
 
 BLOCK: Final = 64
 """Vectors that are scanned together."""
 TABLE: Final = 16
 """Entries of the table of one code."""
+MOST_ENTRY: Final = 63
+"""The greatest entry: four of them are added within a byte."""
+MOST_SUM: Final = 65_535
+AHEAD: Final = 32
+"""Lines of codes between what is added up and what is fetched; a sixth less time where a vector has many codes."""
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Sums: TypeAlias = npt.NDArray[np.uint16]
+Floats: TypeAlias = npt.NDArray[np.float32]
 _Emitter: TypeAlias = Callable[[BaseContext, ir.IRBuilder, Signature, Sequence[ir.Value]], ir.Value]
 
-_FEATURES = binding.get_host_cpu_features()
-_INSTRUCTIONS: Final = (
-    (64, "llvm.x86.avx512.pshuf.b.512", "avx512bw"),
-    (32, "llvm.x86.avx2.pshuf.b", "avx2"),
-)
-_USABLE = [(width, name) for width, name, feature in _INSTRUCTIONS if _FEATURES.get(feature, False)]
-AVAILABLE: Final = bool(_USABLE)
+AVAILABLE: Final = bool(SHUFFLES)
 """Whether this processor has such an instruction."""
 
-_BYTE, _HALF, _I32, _WORD = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
+_BYTE, _HALF, _I32, _WORD, _F4 = (
+    ir.IntType(8),
+    ir.IntType(16),
+    ir.IntType(32),
+    ir.IntType(64),
+    ir.FloatType(),
+)
 _TABLE = ir.VectorType(_BYTE, TABLE)
 
 
 @intrinsic
 def special_sums(
-    _: Context, codes: types.Type, start: types.Type, pairs: types.Type, tables: types.Type, sums: types.Type
+    _: Context,
+    codes: types.Type,
+    start: types.Type,
+    pairs: types.Type,
+    tables: types.Type,
+    sums: types.Type,
 ) -> tuple[Signature, _Emitter]:
-    """Do what `portable_sums` of kernels.py does. Cost: some 14 instructions a pair and register."""
-    return types.void(codes, start, pairs, tables, sums), _emit_sums if _USABLE else _emit_nothing
+    """Do what `portable_sums` of scan_kernels.py does. Cost: some nine instructions a pair and register."""
+    return types.void(codes, start, pairs, tables, sums), _emit_sums if SHUFFLES else _emit_nothing
 
 
-def _looped_survivors(sums: Sums, floor: Whole) -> Whole:
-    """Return 64 bits: bit j says whether sums[j] >= floor."""
+def _looped_survivors(
+    sums: Sums,
+    numbers: Floats,
+    terms: tuple[Real, Real, Real],
+    floor: Real,
+    scores: Floats,
+) -> Whole:
+    """Fill `scores`, see `survivors`; return 64 bits: bit j says whether scores[j] >= floor."""
+    base, low, step = terms
     bits = 0
     for j in range(BLOCK):
-        bits |= int(sums[j] >= floor) << j
+        scores[j] = ((step * np.float32(sums[j]) + low) * numbers[j] + numbers[BLOCK + j]) + base
+        bits |= int(scores[j] >= floor) << j
     return bits
 
 
 @intrinsic
-def _compiled_survivors(_: Context, sums: types.Type, floor: types.Type) -> tuple[Signature, _Emitter]:
-    """Do what `_looped_survivors` does, with one comparison a register."""
-    return types.uint64(sums, floor), _emit_survivors
-
-
-def _looped_lowest(bits: Whole) -> Whole:
-    """Return the number of the lowest bit that is set. REQUIRES: one is."""
-    return (int(bits) & -int(bits)).bit_length() - 1
-
-
-@intrinsic
-def _compiled_lowest(_: Context, bits: types.Type) -> tuple[Signature, _Emitter]:
-    """Do what `_looped_lowest` does."""
-    return types.int64(bits), _emit_lowest
+def _compiled_survivors(
+    _: Context,
+    sums: types.Type,
+    numbers: types.Type,
+    terms: types.Type,
+    floor: types.Type,
+    scores: types.Type,
+) -> tuple[Signature, _Emitter]:
+    """Do what `_looped_survivors` does, a register at a time."""
+    return types.uint64(sums, numbers, terms, floor, scores), _emit_survivors
 
 
 survivors: Final = _looped_survivors if config.DISABLE_JIT else _compiled_survivors
-"""survivors(sums, floor): 64 bits, bit j set where sums[j] >= floor; `floor` u2."""
-lowest: Final = _looped_lowest if config.DISABLE_JIT else _compiled_lowest
-"""lowest(bits): the number of the lowest bit that is set, of at least one."""
+"""survivors(sums, numbers, (base, low, step), floor, scores): 64 bits, bit j set where scores[j] >= floor, where
+
+    scores[j] = ((step * sums[j] + low) * numbers[j] + numbers[64 + j]) + base        in float32
+
+Shapes   sums u2 (64,) | numbers f4 (>= 128,): gains, then shifts | all others f4, scores (64,) to be filled.
+"""
 
 
 def _emit_nothing(
-    context: BaseContext, _builder: ir.IRBuilder, _signature: Signature, _arguments: Sequence[ir.Value]
+    context: BaseContext,
+    _builder: ir.IRBuilder,
+    _signature: Signature,
+    _arguments: Sequence[ir.Value],
 ) -> ir.Value:
     """Compile to nothing where the instruction does not exist; the caller never gets here."""
     return context.get_dummy_value()
 
 
 def _emit_sums(
-    context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    context: BaseContext,
+    builder: ir.IRBuilder,
+    signature: Signature,
+    arguments: Sequence[ir.Value],
 ) -> ir.Value:
-    """Write the loop over pairs. A register of 8-bit look-ups is added to 16-bit sums as it is, low bytes and high
-    bytes at once, and its high bytes again by themselves: taking the second from the first leaves the low ones.
+    """Write the loop over pairs, two at a time. Four look-ups are added as bytes, and these to 16-bit sums as they
+    are, low bytes and high bytes at once, and their high bytes again by themselves: taking the second from the first
+    leaves the low ones.
     """
     codes, tables, sums = (context.make_array(signature.args[i])(context, builder, arguments[i]) for i in (0, 3, 4))
-    width, name = _USABLE[0]
+    width = SHUFFLES[0][0]
     registers, halves = BLOCK // width, ir.VectorType(_HALF, width // 2)
-    wide = ir.VectorType(_BYTE, width)
-    look_up = cgutils.get_or_insert_function(builder.module, ir.FunctionType(wide, [wide, wide]), name)
-    first = builder.bitcast(builder.gep(codes.data, [arguments[1]]), wide.as_pointer())
+    first = builder.bitcast(
+        builder.gep(codes.data, [arguments[1]]),
+        ir.VectorType(_BYTE, width).as_pointer(),
+    )
     table = builder.bitcast(tables.data, _TABLE.as_pointer())
     zero = ir.Constant(halves, [0] * (width // 2))
     both, high = ([cgutils.alloca_once_value(builder, zero) for _ in range(registers)] for _ in range(2))
-    with cgutils.for_range(builder, arguments[2]) as pair:
-        here = builder.mul(pair.index, _WORD(2))
-        entries = [_spread(builder, builder.gep(table, [builder.add(here, _WORD(i))]), width) for i in (0, 1)]
+
+    def add(pairs: Sequence[ir.Value]) -> None:
         for register in range(registers):
-            place = builder.add(builder.mul(pair.index, _WORD(registers)), _WORD(register))
-            loaded = builder.load(builder.gep(first, [place]), align=1)
-            for code, entry in zip(_nibbles(builder, loaded, width), entries, strict=True):
-                found = builder.bitcast(builder.call(look_up, [entry, code]), halves)
-                _add(builder, both[register], found)
-                _add(builder, high[register], builder.lshr(found, _every(halves, 8)))
+            bytes_ = [found for pair in pairs for found in _looked_up(builder, first, table, pair, register)]
+            found = builder.bitcast(_total(builder, bytes_), halves)
+            _add(builder, both[register], found)
+            _add(builder, high[register], builder.lshr(found, _every(halves, 8)))
+
+    with cgutils.for_range(builder, builder.lshr(arguments[2], _WORD(1))) as two:
+        pair = builder.shl(two.index, _WORD(1))
+        add([pair, builder.add(pair, _WORD(1))])
+    with cgutils.if_unlikely(builder, builder.trunc(arguments[2], ir.IntType(1))):
+        add([builder.sub(arguments[2], _WORD(1))])
     out = builder.bitcast(sums.data, halves.as_pointer())
     for register in range(registers):
         odd = builder.load(high[register])
@@ -121,6 +151,40 @@ def _emit_sums(
         for part, lanes in enumerate(_woven(builder, even, odd, width // 2)):
             builder.store(lanes, builder.gep(out, [_WORD(2 * register + part)]), align=1)
     return context.get_dummy_value()
+
+
+def _looked_up(
+    builder: ir.IRBuilder,
+    codes: ir.Value,
+    table: ir.Value,
+    pair: ir.Value,
+    register: int,
+) -> tuple[ir.Value, ir.Value]:
+    """Return the entries of the low and of the high codes of a pair, for the vectors of one register."""
+    width, name = SHUFFLES[0]
+    wide = ir.VectorType(_BYTE, width)
+    look_up = cgutils.get_or_insert_function(builder.module, ir.FunctionType(wide, [wide, wide]), name)
+    place = builder.add(builder.mul(pair, _WORD(BLOCK // width)), _WORD(register))
+    low, high = _nibbles(builder, builder.load(builder.gep(codes, [place]), align=1), width)
+    if register == 0:
+        ahead = builder.add(place, _WORD(AHEAD * (BLOCK // width)))
+        _fetch(builder, builder.bitcast(builder.gep(codes, [ahead]), _BYTE.as_pointer()))
+    here = builder.shl(pair, _WORD(1))
+    of_low, of_high = (_spread(builder, builder.gep(table, [builder.add(here, _WORD(i))]), width) for i in (0, 1))
+    return builder.call(look_up, [of_low, low]), builder.call(look_up, [of_high, high])
+
+
+def _fetch(builder: ir.IRBuilder, address: ir.Value) -> None:
+    """Ask for a cache line; one beyond the arena does no harm."""
+    kind = ir.FunctionType(ir.VoidType(), [_BYTE.as_pointer(), _I32, _I32, _I32])
+    instruction = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+    builder.call(instruction, [address, _I32(0), _I32(3), _I32(1)])
+
+
+def _total(builder: ir.IRBuilder, parts: Sequence[ir.Value]) -> ir.Value:
+    while len(parts) > 1:
+        parts = [builder.add(parts[i], parts[i + 1]) for i in range(0, len(parts), 2)]
+    return parts[0]
 
 
 def _every(kind: ir.VectorType, value: int) -> ir.Constant:
@@ -152,21 +216,30 @@ def _woven(builder: ir.IRBuilder, even: ir.Value, odd: ir.Value, count: int) -> 
 
 
 def _emit_survivors(
-    context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    context: BaseContext,
+    builder: ir.IRBuilder,
+    signature: Signature,
+    arguments: Sequence[ir.Value],
 ) -> ir.Value:
-    sums = context.make_array(signature.args[0])(context, builder, arguments[0])
-    kind = ir.VectorType(_HALF, BLOCK)
-    loaded = builder.load(builder.bitcast(sums.data, kind.as_pointer()), align=2)
-    nothing, floor = ir.Constant(kind, ir.Undefined), builder.trunc(arguments[1], _HALF)
-    floors = builder.shuffle_vector(
-        builder.insert_element(nothing, floor, _I32(0)), nothing, ir.Constant(ir.VectorType(_I32, BLOCK), [0] * BLOCK)
+    sums, numbers, scores = (context.make_array(signature.args[i])(context, builder, arguments[i]) for i in (0, 1, 4))
+    kind = ir.VectorType(_F4, BLOCK)
+    base, low, step = (_filled(builder, builder.extract_value(arguments[2], i)) for i in range(3))
+    summed = builder.load(builder.bitcast(sums.data, ir.VectorType(_HALF, BLOCK).as_pointer()), align=2)
+    gains, shifts = (
+        builder.load(
+            builder.bitcast(builder.gep(numbers.data, [_WORD(BLOCK * i)]), kind.as_pointer()),
+            align=4,
+        )
+        for i in (0, 1)
     )
-    return builder.bitcast(builder.icmp_unsigned(">=", loaded, floors), _WORD)
+    score = builder.fadd(builder.fmul(step, builder.uitofp(summed, kind)), low)
+    score = builder.fadd(builder.fadd(builder.fmul(score, gains), shifts), base)
+    builder.store(score, builder.bitcast(scores.data, kind.as_pointer()), align=4)
+    return builder.bitcast(builder.fcmp_ordered(">=", score, _filled(builder, arguments[3])), _WORD)
 
 
-def _emit_lowest(
-    _context: BaseContext, builder: ir.IRBuilder, _signature: Signature, arguments: Sequence[ir.Value]
-) -> ir.Value:
-    flag = ir.IntType(1)
-    kind = ir.FunctionType(_WORD, [_WORD, flag])
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.cttz.i64"), [arguments[0], flag(1)])
+def _filled(builder: ir.IRBuilder, number: ir.Value) -> ir.Value:
+    """Return 64 times the same float32."""
+    nothing = ir.Constant(ir.VectorType(_F4, BLOCK), ir.Undefined)
+    lanes = ir.Constant(ir.VectorType(_I32, BLOCK), [0] * BLOCK)
+    return builder.shuffle_vector(builder.insert_element(nothing, number, _I32(0)), nothing, lanes)

@@ -2,10 +2,11 @@
 
 With n slots, d dimensions, p partitions and effort e:
 
-    search   O(p * d) for the centroids, about e * n / p * d / 8 byte operations, k + 16 + 2 e vectors read
+    search   O(p * d) byte operations for the centroids, about e * n / p * d / 8 for the codes, and the vectors read:
+             those whose estimates are within their error of the k-th, k + 16 + 2 e at most
     build    O(p * 48 * p * d) for the partitions, O(n * p * d) to assign, in parallel, the same for any threads
     grown    O(n * d) copied, O(new * p * d) assigned; built anew when the slots have doubled
-    memory   d / 4 bytes and 4 a slot, 4 d a partition, and under l2 32 d more
+    memory   d / 4 + 12 bytes a slot, 5 d a partition
 
 A filter is looked at slot by slot; partitions beyond the effort follow while there are fewer than k hits.
 """
@@ -14,51 +15,69 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import ClassVar, Final, NamedTuple, Self
+from typing import ClassVar, Final, Self
 
 import numpy as np
 
 from pergamum.domain.vectors import Matrix, Metric
-from pergamum.index.arrays import readonly
 from pergamum.index.base import Job, Neighbours, Route, Strategy
-from pergamum.index.hnsw.graph import room_for
 from pergamum.index.ivf import snapshot
-from pergamum.index.ivf.build import Trained, codes_for, halves_of, labels_of, spread_of, trained
+from pergamum.index.ivf.assembly import Trained, assembled, joined, taken_out
+from pergamum.index.ivf.build import coded, spread_of, trained
 from pergamum.index.ivf.fastscan import BLOCK, TABLE
 from pergamum.index.ivf.faults import of_partitions
 from pergamum.index.ivf.layout import (
-    READ,
-    SCORED,
+    SCALE,
+    SPREAD,
     WIDTH,
-    Aim,
     Bytes,
+    Floats,
     Longs,
     Partitions,
-    Scratch,
-    codes_of,
-    gathered,
+    Shape,
+    head_of,
+    opened,
     represented,
-    room_of,
     scale_of,
-    scratch,
-    shifts_of,
-    unpacked,
 )
 from pergamum.index.ivf.params import IvfParams
-from pergamum.index.mask import Flags, SlotMask
+from pergamum.index.ivf.scratch import scratch
+from pergamum.index.mask import SlotMask
 
 OUTGROWN: Final = 2
 """So many times the slots that partitions were made for need new partitions."""
 READ_AT_LEAST: Final = 16
 READ_A_PARTITION: Final = 2
-"""Vectors read beyond k: so many, and so many for each partition looked into."""
-_EFFORTS: Final = (1, 2, 3, 4, 6, 9, 13, 20, 30, 45, 68, 100, 150, 225, 340, 500, 750, 1100, 1700, 2500, 4000)
+"""Vectors read beyond k at most: so many, and so many for each partition looked into."""
+_EFFORTS: Final = (
+    1,
+    2,
+    3,
+    4,
+    6,
+    9,
+    13,
+    20,
+    30,
+    45,
+    68,
+    100,
+    150,
+    225,
+    340,
+    500,
+    750,
+    1100,
+    1700,
+    2500,
+    4000,
+)
 _METRICS: Final = list(Metric)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IvfIndex:
-    """A `BuiltIndex`. `made_for`: how many slots the partitions were made for; `scale`, `spread`: see `layout.Aim`."""
+    """A `BuiltIndex`. `made_for`: how many slots the partitions were made for; `shape`, `arena`: see layout.py."""
 
     kind: ClassVar[str] = "ivf"
     strategies: ClassVar[tuple[Strategy, ...]] = (Strategy.PARTITIONS,)
@@ -68,31 +87,35 @@ class IvfIndex:
     params: IvfParams
     count: int
     made_for: int
-    scale: float
-    spread: float
-    partitions: Partitions
-    _scratches: list[Scratch] = field(default_factory=list, repr=False)
+    shape: Shape
+    arena: Bytes
+    _head: Longs = field(init=False, repr=False)
+    _scratches: list[tuple[int, Bytes]] = field(default_factory=list, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_head", head_of(_METRICS.index(self.metric), self.shape))
 
     @classmethod
-    def build(cls, vectors: Matrix, metric: Metric, live: SlotMask, params: IvfParams, job: Job) -> Self:
+    def build(
+        cls,
+        vectors: Matrix,
+        metric: Metric,
+        live: SlotMask,
+        params: IvfParams,
+        job: Job,
+    ) -> Self:
         """Return an index of all live rows of `vectors`. Raises `Cancelled`."""
         job.report(0.0)
         slots = np.flatnonzero(live.flags(len(vectors)))
         scale = scale_of(vectors[slots], metric)
         x = represented(vectors[slots], metric, scale)
-        if not len(slots):
-            made = Trained(
-                np.zeros((1, x.shape[1]), np.float32), np.zeros((codes_of(vectors.shape[1]), TABLE, WIDTH), np.float32)
-            )
-        else:
-            made = trained(x, params.chosen(len(slots)), job)
+        made = _trained(x, params.chosen(len(slots)), metric, scale, job)
         job.report(0.6)
-        labels = labels_of(x, made.centroids, job)
-        job.report(0.8)
-        codes = codes_for(x, labels, made, job)
-        partitions, spread = _assembled(made, metric, slots, labels, codes), spread_of(x, labels, codes, made)
+        kept = coded(x, slots, made, job)
+        job.report(0.9)
+        shape, arena = assembled(vectors.shape[1], made, kept, spread_of(x, kept, made))
         job.report(1.0)
-        return cls(vectors.shape[1], metric, params, len(vectors), len(slots), scale, spread, partitions)
+        return cls(vectors.shape[1], metric, params, len(vectors), len(slots), shape, arena)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -100,13 +123,18 @@ class IvfIndex:
         return cls(*snapshot.read(folder))
 
     @property
+    def partitions(self) -> Partitions:
+        """The arrays, as views of the arena."""
+        return opened(self.arena, self.shape)
+
+    @property
     def memory_bytes(self) -> int:
         """Memory of centroids, points and codes, in bytes, anonymous or mapped."""
-        return sum(part.nbytes for part in self.partitions)
+        return self.arena.nbytes
 
     def efforts(self, strategy: Strategy, k: int) -> tuple[int, ...]:  # noqa: ARG002  # the contract's: there is one
         """Return numbers of partitions to look into; the last is all of them."""
-        count = len(self.partitions.halves)
+        count = self.shape.partitions
         return (*(effort for effort in _EFFORTS if effort < count), count)
 
     def grown(self, vectors: Matrix, live: SlotMask, job: Job) -> Self:
@@ -115,102 +143,86 @@ class IvfIndex:
         if not self.made_for or np.count_nonzero(alive) > OUTGROWN * self.made_for:
             return type(self).build(vectors, self.metric, live, self.params, job)
         job.report(0.0)
-        made = Trained(np.ascontiguousarray(self.partitions.centroids.T), self.partitions.books)
-        kept, labels, codes = self._kept(alive)
+        parts = self.partitions
+        made = Trained(self.metric, parts.middle, parts.centroids, parts.books, float(parts.facts[SCALE]))
         new = np.flatnonzero(alive[self.count :]) + self.count
-        x = represented(vectors[new], self.metric, self.scale)
-        new_labels = labels_of(x, made.centroids, job)
+        x = represented(vectors[new], self.metric, made.scale, made.middle)
+        added = coded(x, new, made, job)
         job.report(0.5)
-        new_codes = codes_for(x, new_labels, made, job)
-        slots, labels = np.concatenate([kept, new]), np.concatenate([labels, new_labels])
-        partitions = _assembled(made, self.metric, slots, labels, np.concatenate([codes, new_codes]))
+        kept = joined(taken_out(parts, alive), added)
+        shape, arena = assembled(self.dimension, made, kept, float(parts.facts[SPREAD]))
         job.report(1.0)
         return type(self)(
-            self.dimension, self.metric, self.params, len(vectors), self.made_for, self.scale, self.spread, partitions
+            self.dimension,
+            self.metric,
+            self.params,
+            len(vectors),
+            self.made_for,
+            shape,
+            arena,
         )
 
     def search(self, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, route: Route) -> Neighbours:
         """Return for each query near allowed slots; see `BuiltIndex.search`."""
-        raw = readonly(np.ascontiguousarray(queries, dtype=np.float32))
-        found = room_for(len(raw), k)
-        effort = max(1, min(route.effort, len(self.partitions.halves)))
-        wanted = min(k + READ_AT_LEAST + READ_A_PARTITION * max(route.effort, 1), len(self.partitions.slots) + k)
-        metric = _METRICS.index(self.metric)
-        spread = self.spread if effort < len(self.partitions.halves) else np.inf  # trying hardest, all are read
-        aim = Aim(metric, 2.0 if self.metric is Metric.L2 else 1.0, effort, wanted, self.scale, spread)
-        own, compiled, rows = self._borrow(wanted), _compiled(), readonly(np.asarray(vectors))
-        compiled.search(compiled.body(), self.partitions, aim, rows, raw, allowed.flat(), own, found)
-        scored, read = int(own.state[SCORED]), int(own.state[READ])
+        rows, shape, effort = len(queries), self.shape, max(route.effort, 1)
+        wanted = min(k + READ_AT_LEAST + READ_A_PARTITION * effort, BLOCK * shape.blocks + k)
+        distances, slots = np.empty((rows, k)), np.empty((rows, k), np.int64)
+        own = self._borrow(wanted)
+        scored, read = _compiled()(
+            self.arena,
+            self._head,
+            min(effort, shape.partitions),
+            wanted,
+            own[1],
+            np.asarray(vectors),
+            np.ascontiguousarray(queries, dtype=np.float32),
+            allowed.flat(),
+            distances,
+            slots,
+        )
         self._scratches.append(own)
-        return Neighbours(found.slots, found.distances, read, scored)
+        return Neighbours(slots, distances, read, scored)
 
     def save(self, folder: Path) -> None:
         """Write the index into `folder`; see docs/formats/ivf-index.md."""
-        snapshot.write(
-            folder,
-            snapshot.Saved(
-                self.dimension,
-                self.metric,
-                self.params,
-                self.count,
-                self.made_for,
-                self.scale,
-                self.spread,
-                self.partitions,
-            ),
+        saved = snapshot.Saved(
+            self.dimension,
+            self.metric,
+            self.params,
+            self.count,
+            self.made_for,
+            self.shape,
+            self.arena,
         )
+        snapshot.write(folder, saved)
 
     def faults(self) -> Iterator[str]:
         """Yield what is wrong inside; see `BuiltIndex.faults`."""
         yield from of_partitions(self.partitions, self.count)
 
-    def _kept(self, alive: Flags) -> tuple[Longs, Longs, Bytes]:
-        """Return slots, ascending, labels and codes of what is still live."""
-        partitions = self.partitions
-        places = np.flatnonzero(partitions.slots >= 0)
-        places = places[alive[partitions.slots[places]]]
-        places = places[np.argsort(partitions.slots[places])]
-        labels = np.searchsorted(partitions.first, places // BLOCK, side="right") - 1
-        codes = unpacked(partitions.codes, len(partitions.books))[places]
-        return partitions.slots[places].astype(np.int64), labels.astype(np.int64), codes
-
-    def _borrow(self, wanted: int) -> Scratch:
-        """Return scratch that nobody else uses; taking from and adding to a list is atomic."""
+    def _borrow(self, wanted: int) -> tuple[int, Bytes]:
+        """Return scratch that nobody else uses, and how much it suffices for; a list is taken from in one step."""
         try:
             own = self._scratches.pop()
         except IndexError:
             own = None
-        if own is not None and len(own.scores) >= room_of(wanted):
-            return own
-        return scratch(self.partitions, wanted)
+        return own if own is not None and own[0] >= wanted else (wanted, scratch(self.shape, wanted))
 
 
-class _Compiled(NamedTuple):
-    """The kernels of a search. An import statement in each search would cost as much as a hundred comparisons."""
-
-    body: Callable[[], int]
-    search: Callable[..., None]
+def _trained(x: Floats, count: int, metric: Metric, scale: float, job: Job) -> Trained:
+    """Return partitions made of the rows of `x`, or one for vectors to come."""
+    if len(x):
+        return trained(x, count, metric, scale, job)
+    middle = np.zeros(x.shape[1], np.float32)
+    return Trained(metric, middle, middle[None], np.zeros((len(middle) // WIDTH, WIDTH, TABLE), np.float32), scale)
 
 
 @cache
-def _compiled() -> _Compiled:
-    """Return the kernels. REQUIRES: they are loaded, or numba would be imported here."""
+def _compiled() -> Callable[..., tuple[int, int]]:
+    """Return the kernel. An import statement in each search would cost as much as a hundred comparisons.
+
+    REQUIRES: the kernels are loaded, or numba would be imported here.
+    """
     from pergamum.index.ivf import kernels  # noqa: PLC0415
 
-    return _Compiled(lambda: kernels.BODY, kernels.search)
-
-
-def _assembled(made: Trained, metric: Metric, slots: Longs, labels: Longs, codes: Bytes) -> Partitions:
-    packed, kept, first = gathered(slots, labels, codes, len(made.centroids))
-    centroids = np.ascontiguousarray(made.centroids.T)
-    shifts = shifts_of(centroids, made.books, metric)
-    halves = halves_of(made.centroids)
-    return Partitions(
-        readonly(centroids),
-        halves,
-        readonly(made.books),
-        readonly(shifts),
-        readonly(packed),
-        readonly(kept),
-        readonly(first),
-    )
+    return kernels.search

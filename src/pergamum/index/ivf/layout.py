@@ -1,21 +1,31 @@
-"""The arrays of partitions and of a search through them.
+"""The arrays of partitions, and how vectors become them.
 
-A vector x (v / |v| under cosine, else v / scale) belongs to the partition whose centroid c is nearest, and is kept as
-codes of the residual x - c: two neighbouring dimensions a code of 4 bits, which names one of 16 points r.
+A vector x (v / |v| under cosine, else v / scale; less the middle o of all) belongs to the partition whose centroid c
+is nearest. Its residual r = x - c is kept as codes: two neighbouring dimensions a code of 4 bits, which names one of 16
+points; together they make u, which is near r. Two more numbers make up for what u loses along r itself:
 
-    <y, x>        ~ <y, c> + sum <y, r>                                        cosine, dot
-    |y|^2 - |y - x|^2  ~ 2 <y, c> - |c|^2 + sum (2 <y, r> - 2 <c, r> - |r|^2)  l2
+    <y, r>  ~  <c, r> + gain * <y - c, u>,        gain = |r|^2 / <r, u>       (RaBitQ, arXiv 2405.12497, section 3.2)
 
-Each sum runs over the codes, so a query makes a table of 16 numbers a code and a vector's estimate is a sum of look-ups
-(`fastscan.py`). Under l2 the last two terms, `shifts`, depend on the partition: there each has tables of its own.
+so that what is left of the error, r - gain * u, stands upright on r. A query, in the units of x and but for dot less o
+as well, is y. It makes the *estimate* of a slot, which is greater the nearer they are:
+
+    dot      <y, o> + <y, c> + (gain <y, u> + shift),      shift = <c, r> - gain <c, u>
+    cosine   |o|^2 + <y, o> + <y + o, c> + (gain <y, u> + shift + <o, r>): the cosine
+    l2       2 <y, c> - |c|^2 + (gain 2 <y, u> + 2 shift - 2 <c, r> - |r|^2): |y|^2 - |y - x|^2
+
+<y, u> is a sum over the codes, so a query makes one table of 16 numbers a code and looks up (`fastscan.py`). The arrays
+lie in one piece of memory, the *arena*, which is also what a file holds: a search hands over two arrays, not ten.
 """
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from pergamum.domain.vectors import Matrix, Metric
+from pergamum.index.arrays import LINE, aligned, readonly
+from pergamum.index.code_rows import row_bytes
 from pergamum.index.ivf.fastscan import BLOCK, TABLE
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
@@ -25,67 +35,54 @@ Longs: TypeAlias = npt.NDArray[np.int64]
 
 WIDTH: Final = 2
 """Dimensions a code stands for."""
-MOST_SUM: Final = 65_535
+NUMBERS: Final = 3 * 4
+"""Bytes of a slot in its block beside its codes: gain, shift, slot."""
+_AT_ONCE: Final = 4_096
 
 
 class Partitions(NamedTuple):
-    """Vectors by partition. p partitions, m codes a vector (even), d padded to 2 m dimensions.
+    """Vectors by partition. p partitions, m codes a vector (even), d padded to 2 m dimensions, b blocks of 64 slots.
 
-    `centroids` f4 (2 m, p): a column each. `halves` f4 (p,): |c|^2 / 2. `books` f4 (m, 16, 2): the points r.
-    `shifts` f4 (p, 16 m) under l2, else (0, 16 m). `codes` u1 (blocks * 32 m,): see `fastscan`. `slots` i4
-    (64 * blocks,): whose codes they are, ascending within a partition, -1 in the padding. `first` i8 (p + 1,): the
-    first block of each partition.
+    `middle` f4 (2 m,): o. `centroids` f4 (p, 2 m), and as `centers` u1 (p, stride): code + 128, by `scales` f4 (p,).
+    `offsets` f4 (p,): -|c|^2 / 2 under l2, <o, c> under cosine, 0 under dot. `books` f4 (m, 2, 16): the points, by
+    dimension. `radii` f4 (m,): the length of the longest of each. `blocks` u1 (b, 64 (m / 2 + 12)): codes (see
+    `fastscan`), then 64 gains f4, shifts f4, slots i4; slots ascend within a partition, and -1 fills its last block.
+    `first` i8 (p + 1,): the first block of each. `facts` f8 (2,): the scale, see `scale_of`, and the spread, see
+    `build.spread_of`.
     """
 
+    middle: Floats
     centroids: Floats
-    halves: Floats
+    centers: Bytes
+    scales: Floats
+    offsets: Floats
     books: Floats
-    shifts: Floats
-    codes: Bytes
-    slots: Slots
+    radii: Floats
+    blocks: Bytes
     first: Longs
+    facts: npt.NDArray[np.float64]
 
 
-class Aim(NamedTuple):
-    """One search: the metric's number, `twice` 2.0 under l2, else 1.0, `effort` partitions, `wanted` vectors at most.
-
-    `scale`: see `scale_of`. `spread`: what codes lose, by the root of the mean square of one dimension.
-    """
-
-    metric: int
-    twice: float
-    effort: int
-    wanted: int
-    scale: float
-    spread: float
+SCALE, SPREAD = range(2)
 
 
-class Scratch(NamedTuple):
-    """What one search at a time needs.
+class Shape(NamedTuple):
+    """How large the arrays are: `partitions` p, `codes` m, `stride` bytes of a centroid's codes, `blocks` b."""
 
-    `query` f4 (2 m,). `near` f4 (p,): estimates of the centroids. `keys` f8, `order` i8 (p,): a heap of partitions.
-    `seen` u1 (p,). `entries` f4, `tables` u1 (16 m,). `sums` u2 (64,). `scores` f4, `found` i4: candidates.
-    `state` i8 (2,): codes compared, vectors read. `lengths` f8 (2,): by what the query was divided, and |y|^2.
-    """
-
-    query: Floats
-    near: Floats
-    keys: npt.NDArray[np.float64]
-    order: Longs
-    seen: Bytes
-    entries: Floats
-    tables: Bytes
-    sums: npt.NDArray[np.uint16]
-    scores: Floats
-    found: Slots
-    state: Longs
-    lengths: npt.NDArray[np.float64]
+    partitions: int
+    codes: int
+    stride: int
+    blocks: int
 
 
-SCORED, READ = range(2)
-UNIT, SQUARE = range(2)
-SPARE: Final = 160
-"""Candidates beyond the wanted ones before the worst are thrown away."""
+METRIC, COUNT, CODES, STRIDE, BLOCKS, PLACES = range(6)
+"""What `head` says: the metric's number, p, m, stride, b; from PLACES on, where in the arena each array begins."""
+
+
+def shape_for(dimension: int, partitions: int, blocks: int) -> Shape:
+    """Return the shape for vectors of `dimension` numbers."""
+    codes = codes_of(dimension)
+    return Shape(partitions, codes, row_bytes(WIDTH * codes), blocks)
 
 
 def codes_of(dimension: int) -> int:
@@ -93,37 +90,69 @@ def codes_of(dimension: int) -> int:
     return -(-dimension // (2 * WIDTH)) * 2
 
 
-def room_of(wanted: int) -> int:
-    """Return how many candidates a search has room for that reads `wanted` vectors."""
-    return wanted + SPARE
+def block_bytes(codes: int) -> int:
+    """Return the bytes of a block of slots with `codes` codes each."""
+    return BLOCK * (codes // 2 + NUMBERS)
 
 
-def scratch(partitions: Partitions, wanted: int) -> Scratch:
-    """Return scratch for searches that read `wanted` vectors."""
-    padded, count = partitions.centroids.shape
-    entries, room = partitions.books.size // WIDTH, room_of(wanted)
-    return Scratch(
-        np.zeros(padded, np.float32),
-        np.empty(count, np.float32),
-        np.empty(count),
-        np.empty(count, np.int64),
-        np.zeros(count, np.uint8),
-        np.empty(entries, np.float32),
-        np.empty(entries, np.uint8),
-        np.empty(BLOCK, np.uint16),
-        np.empty(room, np.float32),
-        np.empty(room, np.int32),
-        np.zeros(2, np.int64),
-        np.zeros(2),
-    )
+def _shapes(shape: Shape) -> Iterator[tuple[type[np.generic], tuple[int, ...]]]:
+    """Yield scalar and shape of each array of `Partitions`."""
+    p, m, stride, blocks = shape
+    yield np.float32, (WIDTH * m,)
+    yield np.float32, (p, WIDTH * m)
+    yield np.uint8, (p, stride)
+    yield np.float32, (p,)
+    yield np.float32, (p,)
+    yield np.float32, (m, WIDTH, TABLE)
+    yield np.float32, (m,)
+    yield np.uint8, (blocks, block_bytes(m))
+    yield np.int64, (p + 1,)
+    yield np.float64, (2,)
 
 
-def represented(vectors: Matrix, metric: Metric, scale: float) -> Floats:
-    """Return x of each row, padded with zeros to whole codes, as f4 (n, 2 m)."""
-    wide = np.asarray(vectors, dtype=np.float64)
-    wide = wide / np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, None] if metric is Metric.COSINE else wide / scale
-    padded = np.zeros((len(wide), WIDTH * codes_of(wide.shape[1])), np.float32)
-    padded[:, : wide.shape[1]] = wide
+def places_of(shape: Shape) -> Longs:
+    """Return where in the arena each array begins, and where it ends: whole lines each."""
+    sizes = [int(np.prod(each)) * np.dtype(scalar).itemsize for scalar, each in _shapes(shape)]
+    return np.concatenate([[0], np.cumsum([size + -size % LINE for size in sizes])]).astype(np.int64)
+
+
+def opened(arena: Bytes, shape: Shape) -> Partitions:
+    """Return the arrays as views of the arena."""
+    parts = []
+    for place, (scalar, each) in zip(places_of(shape)[:-1].tolist(), _shapes(shape), strict=True):
+        size = int(np.prod(each)) * np.dtype(scalar).itemsize
+        parts.append(arena[place : place + size].view(scalar).reshape(each))
+    return Partitions(*parts)
+
+
+def head_of(metric: int, shape: Shape) -> Longs:
+    """Return what a kernel needs to find the arrays in the arena."""
+    return readonly(np.concatenate([[metric, *shape], places_of(shape)]).astype(np.int64))
+
+
+def empty_arena(shape: Shape) -> Bytes:
+    """Return an arena of zeros."""
+    arena = aligned(1, int(places_of(shape)[-1]), np.uint8).reshape(-1)
+    arena[:] = 0
+    return arena
+
+
+def numbers_of(partitions: Partitions) -> tuple[Floats, Floats, Slots]:
+    """Return gains, shifts and slots of all blocks, each (64 b,), as copies."""
+    rest = np.ascontiguousarray(partitions.blocks[:, -NUMBERS * BLOCK :]).reshape(len(partitions.blocks), 3, 4 * BLOCK)
+    gains, shifts, slots = (np.ascontiguousarray(rest[:, i]).reshape(-1) for i in range(3))
+    return gains.view(np.float32), shifts.view(np.float32), slots.view(np.int32)
+
+
+def represented(vectors: Matrix, metric: Metric, scale: float, middle: Floats | None = None) -> Floats:
+    """Return x of each row, padded with zeros to whole codes, as f4 (n, 2 m); without `middle` it stays in."""
+    padded = np.zeros((len(vectors), WIDTH * codes_of(vectors.shape[1])), np.float32)
+    for start in range(0, len(vectors), _AT_ONCE):
+        wide = np.asarray(vectors[start : start + _AT_ONCE], dtype=np.float64)
+        wide = wide / (np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, None] if metric is Metric.COSINE else scale)
+        if middle is not None:
+            wide -= middle[: wide.shape[1]]
+        padded[start : start + _AT_ONCE, : wide.shape[1]] = wide
     return padded
 
 
@@ -135,40 +164,16 @@ def scale_of(vectors: Matrix, metric: Metric) -> float:
     return float(2.0 ** np.ceil(np.log2(largest))) if largest > 0 else 1.0
 
 
-def shifts_of(centroids: Floats, books: Floats, metric: Metric) -> Floats:
-    """Return `Partitions.shifts`."""
-    codes = len(books)
-    if metric is not Metric.L2:
-        return np.empty((0, TABLE * codes), np.float32)
-    parts = centroids.T.reshape(-1, codes, 1, WIDTH)
-    shifts = -((2 * parts + books) * books).sum(axis=3)
-    return np.ascontiguousarray(shifts.reshape(len(parts), -1), dtype=np.float32)
-
-
 def packed(codes: Bytes) -> Bytes:
-    """Return the codes (n, m) of one partition as its blocks, flat."""
-    count, each = codes.shape
-    whole = np.zeros((-(-count // BLOCK) * BLOCK, each), np.uint8)
-    whole[:count] = codes
-    blocks = whole.reshape(-1, BLOCK, each).transpose(0, 2, 1)
-    return np.ascontiguousarray(blocks[:, 0::2] | (blocks[:, 1::2] << 4)).reshape(-1)
+    """Return codes (64 b, m) as rows of blocks, u1 (b, 64 m / 2)."""
+    blocks = codes.reshape(len(codes) // BLOCK, BLOCK, codes.shape[1]).transpose(0, 2, 1)
+    return np.ascontiguousarray(blocks[:, 0::2] | (blocks[:, 1::2] << 4)).reshape(
+        len(blocks), BLOCK * codes.shape[1] // 2
+    )
 
 
-def unpacked(codes: Bytes, each: int) -> Bytes:
-    """Return the codes (n, m) of blocks, those of the padding too."""
-    blocks = codes.reshape(-1, each // 2, BLOCK).transpose(0, 2, 1)
-    return np.stack([blocks & 15, blocks >> 4], axis=3).reshape(-1, each)
-
-
-def gathered(slots: Longs, labels: Longs, codes: Bytes, count: int) -> tuple[Bytes, Slots, Longs]:
-    """Return `codes`, `slots` and `first` of `Partitions`, for slots (ascending) with labels and codes (n, m)."""
-    order = np.argsort(labels, kind="stable")
-    sizes = np.bincount(labels, minlength=count)
-    first = np.concatenate([[0], np.cumsum(-(-sizes // BLOCK))]).astype(np.int64)
-    ends = np.cumsum(sizes)
-    places = np.arange(len(order)) + np.repeat(first[:-1] * BLOCK - (ends - sizes), sizes)
-    kept = np.full(int(first[-1]) * BLOCK, -1, np.int32)
-    kept[places] = slots[order]
-    whole = np.zeros((len(kept), codes.shape[1]), np.uint8)
-    whole[places] = codes[order]
-    return packed(whole), kept, first
+def unpacked(rows: Bytes) -> Bytes:
+    """Return the codes (64 b, m) of rows of blocks, those of the padding too."""
+    pairs = rows.shape[1] // BLOCK
+    blocks = rows.reshape(len(rows), pairs, BLOCK).transpose(0, 2, 1)
+    return np.stack([blocks & 15, blocks >> 4], axis=3).reshape(len(rows) * BLOCK, 2 * pairs)

@@ -14,7 +14,7 @@ VECTORS_A_PARTITION: Final = 48
 
 @dataclass(frozen=True, slots=True)
 class IvfParams:
-    """What a library asks for. `partitions` None leaves the number to us: about 1.5 sqrt(n)."""
+    """What a library asks for. `partitions` None leaves the number to us: about 2 sqrt(n)."""
 
     partitions: int | None = None
 
@@ -23,12 +23,18 @@ class IvfParams:
         """Check and take parameters as a request gives them. Raises `InvalidField`."""
         for name, value in params.items():
             if name != "partitions":
-                raise InvalidField(f"index.params.{name}", "ivf has no such parameter; it takes partitions")
+                raise InvalidField(
+                    f"index.params.{name}",
+                    "ivf has no such parameter; it takes partitions",
+                )
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_PARTITIONS:
-                raise InvalidField("index.params.partitions", f"must be a whole number from 1 to {MOST_PARTITIONS}")
+                raise InvalidField(
+                    "index.params.partitions",
+                    f"must be a whole number from 1 to {MOST_PARTITIONS}",
+                )
         return cls(**params)  # type: ignore[arg-type]  # checked above
 
     def chosen(self, count: int) -> int:
         """Return how many partitions `count` vectors get: never more than vectors."""
-        wanted = self.partitions or min(round(1.5 * math.sqrt(count)), count // VECTORS_A_PARTITION, MOST_PARTITIONS)
+        wanted = self.partitions or min(round(2 * math.sqrt(count)), count // VECTORS_A_PARTITION, MOST_PARTITIONS)
         return max(1, min(wanted, count))

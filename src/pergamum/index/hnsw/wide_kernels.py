@@ -1,0 +1,304 @@
+"""Walking the wide layout: neighbours are estimated from their short codes, slots that are visited compared by 8 bits.
+
+Source   the search of SymphonyQG, see `wide.py`. A slot is compared only when it is visited, and its neighbours' codes
+         are read in one go; the pool is sorted by estimates, `best` keeps what was visited by the better key.
+Symbols  y: query | c: slot that is visited | low, step: of byte tables, <z, R y> is estimated by low + step * sum.
+"""
+
+import math
+
+import numpy as np
+from numba import config, types
+
+from pergamum.domain.vectors import Matrix
+from pergamum.index import heap
+from pergamum.index.arrays import LINE
+from pergamum.index.code_rows import CodeRows
+from pergamum.index.distance_kernels import COSINE, L2, distance, dot
+from pergamum.index.hnsw import block_sums
+from pergamum.index.hnsw.block_sums import estimates
+from pergamum.index.hnsw.graph import ALLOWED, EPOCH, LOOKED_AT, SCORED, Aim, Found, Plan, Scratch
+from pergamum.index.hnsw.kernels import (
+    AIM,
+    FOUND,
+    LEAST_SHARE,
+    MATRIX,
+    PLAN,
+    SCRATCH,
+    new_epoch,
+    score,
+)
+from pergamum.index.hnsw.pool_kernels import ENTRIES, EXPANDED, insert, key_of, next_unexpanded, packed, slot_of
+from pergamum.index.hnsw.rotation_kernels import FLOATS, SIGNS, rotate
+from pergamum.index.hnsw.wide import (
+    CODES,
+    GROUP,
+    MOST_ENTRY,
+    MOST_SUM,
+    Bytes,
+    Floats,
+    Query,
+    Stride,
+    Sums,
+    Wide,
+    patterns_of,
+)
+from pergamum.index.jit import F8, I8, Real, Whole, array, kernel, named
+from pergamum.index.mask import Flags
+from pergamum.index.registers import lowest
+from pergamum.index.row_kernels import FLAGS, ROWS, is_allowed
+from pergamum.index.rows_vnni import prefetch
+
+PORTABLE, SPECIAL = 0, 1
+BODY = SPECIAL if block_sums.AVAILABLE and not config.DISABLE_JIT else PORTABLE
+"""Which body adds up the look-ups on this processor."""
+READ_BEYOND, DEVIATIONS = 16, 3.0
+"""Vectors read beyond k, as long as their keys are within so many deviations: the order of 8-bit codes is nearly that
+of vectors."""
+BLOCKS_AHEAD = 2
+"""Slots whose blocks are asked for before they are visited: the nearest that are not visited yet."""
+AHEAD = 4
+"""Vectors that are asked for before they are read."""
+
+F4 = types.float32
+_BLOCKS, _TABLES, _SUMS = array(types.uint8, 2, readonly=True), array(types.uint8, 1), array(types.uint16, 1)
+_FLAT, _REALS = array(types.uint8, 1, readonly=True), array(F4, 1, readonly=True)
+WIDE = named(Wide, _BLOCKS, SIGNS, array(types.uint32, 1, readonly=True))
+QUERY = named(Query, FLOATS, _TABLES, _SUMS, FLOATS, ENTRIES)
+_PAIR, _BODIES = types.UniTuple(F4, 2), types.UniTuple(I8, 2)
+_STRIDE = named(Stride, I8, I8, I8, I8)
+_ONE_BIT, _TWO_BITS = patterns_of(1), patterns_of(2)
+_HIGHEST = np.uint64(0xFFFFFFFFFFFFFFFF)
+
+
+@kernel(types.void, _FLAT, I8, I8, _TABLES, _SUMS, inline=True)
+def portable_block_sums(blocks: Bytes, start: Whole, registers: Whole, tables: Bytes, sums: Sums) -> None:
+    """sums[j] = sum over the codes of neighbour j, from byte `start` on, of their entries in `tables`.
+
+    Shapes   blocks u1, flat | tables u1 (128 * registers,): see `make_tables` | sums u2 (32,).
+    Cost     O(128 * registers).
+    """
+    sums[:] = 0
+    for register in range(registers):
+        for half in range(0, LINE, GROUP):
+            for j in range(GROUP):
+                byte = np.int64(blocks[start + LINE * register + half + j])
+                sums[j] += tables[2 * LINE * register + half + (byte & 15)]
+                sums[j] += tables[2 * LINE * register + LINE + half + (byte >> 4)]
+
+
+@kernel(types.void, I8, _FLAT, I8, I8, _TABLES, _SUMS, inline=True)
+def sum_block(body: Whole, blocks: Bytes, start: Whole, registers: Whole, tables: Bytes, sums: Sums) -> None:
+    """Do what `portable_block_sums` does, by the body of this processor."""
+    if body == SPECIAL:
+        block_sums.special_block_sums(blocks, start, registers, tables, sums)
+    else:
+        portable_block_sums(blocks, start, registers, tables, sums)
+
+
+@kernel(types.UniTuple(F4, 2), FLOATS, I8, _TABLES)
+def make_tables(turned: Floats, bits: Whole, tables: Bytes) -> tuple[Real, Real]:
+    """Write the bytes that stand for what each code adds to <z, R y>; return (low, step): it is low + step * sum.
+
+    Shapes   turned f4 (padded + 4,): R y, then zeros | tables u1 (128 * registers,): in each register the entries of
+             the low halves, then of the high ones; of each the first run's 16 entries twice, then the second's.
+    Cost     O(16 * padded).
+    """
+    each, patterns = 4 // bits, _TWO_BITS if bits == 2 else _ONE_BIT
+    codes, peak = (len(turned) - 4) // each, np.float32(0.0)
+    for number in turned:
+        peak = max(peak, abs(number))
+    peak *= np.float32(each) * patterns[0, 15]
+    if not peak < np.float32(np.inf):
+        tables[:] = 0
+        return -peak, np.float32(1.0)
+    top = np.float32(min(MOST_ENTRY, MOST_SUM // codes))
+    step = np.float32(2.0) * peak / top if peak > np.float32(0.0) else np.float32(1.0)
+    scale = np.float32(1.0) / step
+    for code in range(codes):
+        start = 2 * LINE * (code // 4) + LINE * (code % 2) + GROUP * (code // 2 % 2)
+        a, b, c, d = turned[each * code], turned[each * code + 1], turned[each * code + 2], turned[each * code + 3]
+        for i in range(16):
+            entry = (a * patterns[0, i] + b * patterns[1, i]) + (c * patterns[2, i] + d * patterns[3, i])
+            level = np.uint8(np.int32((entry + peak) * scale + np.float32(0.5)))
+            tables[start + i] = level
+            tables[start + 16 + i] = level
+    return -peak * np.float32(codes), step
+
+
+@kernel(types.Tuple((F8, F4, I8)), _REALS, I8, SIGNS, SCRATCH, QUERY)
+def aim_at(raw: Floats, metric: Whole, signs: Floats, scratch: Scratch, own: Query) -> tuple[Real, Real, Whole]:
+    """Write the query's 8-bit code into `scratch.query` and R y into `own.turned`; return |q|, and what `Aim` wants.
+
+    Cost     O(d log d).
+    """
+    norm, largest = math.sqrt(dot(raw, raw)), np.float32(0.0)
+    total: Whole = np.int32(0)
+    unit = np.float64(norm) if metric == COSINE else 1.0
+    for number in raw:
+        largest = max(largest, abs(number))
+    scale, share = np.float64(127.0) / np.float64(largest) if largest > 0 else 0.0, 1.0 / unit
+    for i in range(len(raw)):
+        digit = np.int32(np.rint(np.float64(raw[i]) * scale))
+        scratch.query[i] = digit
+        own.turned[i] = np.float32(np.float64(raw[i]) * share)
+        total += digit
+    own.turned[len(raw) :] = 0.0
+    rotate(signs, own.turned[: len(own.turned) - 4])
+    return norm, np.float32(2.0 * np.float64(largest) / (127.0 * unit)), 128 * np.int64(total)
+
+
+@kernel(I8, I8, ROWS, WIDE, AIM, I8, SCRATCH, inline=True)
+def begin(body: Whole, rows: CodeRows, wide: Wide, aim: Aim, effort: Whole, scratch: Scratch) -> Whole:
+    """Put the nearest seed into the pool, and the first, from which every slot can be reached; return its size.
+
+    Cost     O(seeds * d).
+    """
+    count, pool, epoch = len(wide.seeds), scratch.pool, np.uint8(scratch.state[EPOCH])
+    for i in range(count):
+        scratch.fresh[i] = wide.seeds[i]
+    score(body, rows, aim, count, _HIGHEST, scratch)
+    nearest = first = scratch.keys[0]
+    for i in range(1, count):
+        nearest = min(nearest, scratch.keys[i])
+    pool[0] = nearest
+    scratch.marks[slot_of(nearest)] = epoch
+    if slot_of(nearest) == slot_of(first) or effort == 1:
+        return 1
+    pool[1] = first
+    scratch.marks[slot_of(first)] = epoch
+    return 2
+
+
+@kernel(types.void, WIDE, ROWS, I8, inline=True)
+def ask_for(wide: Wide, rows: CodeRows, node: Whole) -> None:
+    """Ask for all that visiting `node` reads. Changes nothing. O(d)."""
+    prefetch(wide.blocks, node, wide.blocks.shape[1] // LINE)
+    prefetch(rows.codes, node, rows.codes.shape[1] // LINE)
+    prefetch(rows.terms, node, 1)
+
+
+@kernel(I8, _BODIES, ROWS, WIDE, AIM, _PAIR, _STRIDE, FLAGS, SCRATCH, QUERY)
+def walk(
+    bodies: tuple[Whole, Whole],
+    rows: CodeRows,
+    wide: Wide,
+    aim: Aim,
+    table: tuple[Real, Real],
+    stride: Stride,
+    flags: Flags,
+    scratch: Scratch,
+    own: Query,
+) -> Whole:
+    """Fill `own.best` with the nearest allowed slots that are visited from the nearest seeds on; return how many.
+
+    Shapes   bodies: of row codes, of block sums | table: low and step of `own.tables`.
+    Cost     O(effort * links * d / 8). Ends because a slot enters the pool at most once, an entry is visited at most
+             once, and what leaves the pool never comes back.
+    """
+    pool, marks, best = scratch.pool, scratch.marks, own.best
+    new_epoch(scratch)
+    epoch, size = np.uint8(scratch.state[EPOCH]), begin(bodies[0], rows, wide, aim, stride.effort, scratch)
+    flat, row_bytes = wide.blocks.reshape(-1), wide.blocks.shape[1]
+    limit, cursor, kept, visited, allowed = np.float32(np.inf), 0, 0, 0, 0
+    while cursor < size:
+        node = slot_of(pool[cursor])
+        pool[cursor] |= EXPANDED
+        following = cursor
+        for _ in range(BLOCKS_AHEAD):
+            following = next_unexpanded(pool, following + 1, size)
+            if following < size:
+                ask_for(wide, rows, slot_of(pool[following]))
+        scratch.fresh[0] = node
+        score(bodies[0], rows, aim, 1, _HIGHEST, scratch)
+        entry, visited = scratch.keys[0], visited + 1
+        if is_allowed(flags, node):
+            allowed += 1
+            if kept < stride.keep or entry < best[kept - 1]:
+                insert(best, kept, stride.keep, entry)
+                kept = min(kept + 1, stride.keep)
+        for start in range(node * row_bytes, node * row_bytes + row_bytes, stride.block):
+            sum_block(bodies[1], flat, start + CODES, stride.registers, own.tables, own.sums)
+            bits = estimates(flat, start, own.sums, (key_of(entry), table[0], table[1], limit), own.keys)
+            links = flat[start : start + CODES // 3].view(np.uint32)
+            while bits:
+                j = lowest(bits)
+                bits &= bits - np.uint64(1)
+                slot = np.int64(links[j])
+                if marks[slot] != epoch and own.keys[j] < limit:
+                    marks[slot] = epoch
+                    cursor = min(cursor, insert(pool, size, stride.effort, packed(own.keys[j], slot)))
+                    size = min(size + 1, stride.effort)
+                    limit = key_of(pool[size - 1]) if size == stride.effort else limit
+        cursor = next_unexpanded(pool, cursor, size)
+    scratch.state[LOOKED_AT], scratch.state[ALLOWED] = visited, allowed
+    scratch.state[SCORED] += visited * wide.blocks.shape[1] // stride.block * GROUP
+    return kept
+
+
+@kernel(F8, I8, F8, F8, inline=True)
+def key_at(metric: Whole, norm: Real, far: Real) -> Real:
+    """Return the key of a vector at distance `far` of the query, whose norm is `norm`; see `CodeRows`. O(1)."""
+    if metric == L2:
+        return far * far - norm * norm
+    return 2.0 * (far - 1.0) if metric == COSINE else 2.0 * far
+
+
+@kernel(I8, ROWS, MATRIX, _REALS, F8, I8, I8, QUERY, FOUND)
+def verify(
+    rows: CodeRows, vectors: Matrix, raw: Floats, norm: Real, metric: Whole, kept: Whole, own: Query, found: Found
+) -> Whole:
+    """Put the reference distances of the slots of `own.best` into the results; return how many were read.
+
+    Beyond k only those whose key is not above that of the k-th by more than codes are likely to err: a number of x is
+    off by up to s / 2, one of y by about as much of its own, so <y, x> by |y| s / sqrt(6), by the root of its mean
+    square, and the key by twice that.
+    Cost     O(kept * d).
+    """
+    lines, k, margin = (4 * len(raw) + LINE - 1) // LINE, found.slots.shape[1], DEVIATIONS * 2.0 / math.sqrt(6.0)
+    margin *= 1.0 if metric == COSINE else norm
+    for i in range(min(AHEAD, kept)):
+        prefetch(vectors, slot_of(own.best[i]), lines)
+    for i in range(kept):
+        slot = slot_of(own.best[i])
+        if i >= k:
+            least = np.float64(key_of(own.best[i])) - margin * np.float64(rows.terms[slot, 0])
+            if least > key_at(metric, norm, found.distances[0, 0]):
+                kept = i
+                break
+        if i + AHEAD < kept:
+            prefetch(vectors, slot_of(own.best[i + AHEAD]), lines)
+        near = distance(metric, raw, norm, vectors[slot])
+        found.sizes[0] = heap.push_bounded(found.distances[0], found.slots[0], found.sizes[0], near, slot)
+    heap.sort(found.distances[0], found.slots[0], found.sizes[0])
+    return kept
+
+
+@kernel(I8, _BODIES, ROWS, WIDE, PLAN, MATRIX, _REALS, FLAGS, SCRATCH, QUERY, FOUND)
+def search(
+    bodies: tuple[Whole, Whole],
+    rows: CodeRows,
+    wide: Wide,
+    plan: Plan,
+    vectors: Matrix,
+    raw: Floats,
+    flags: Flags,
+    scratch: Scratch,
+    own: Query,
+    found: Found,
+) -> Whole:
+    """Find the nearest of one query; return how many vectors were read; see `search` of kernels.py.
+
+    Shapes   raw f4 (d,) | found of one row, to be filled | flags: see `SlotMask.flat`.
+    Cost     O(effort * links * d / 8) byte operations.
+    """
+    state, k, registers = scratch.state, found.slots.shape[1], len(own.tables) // (2 * LINE)
+    bits = len(own.tables) // (8 * (len(own.turned) - 4))
+    stride = Stride(plan.effort, min(k + READ_BEYOND, plan.effort), registers, CODES + LINE * registers)
+    found.distances[:], found.slots[:], found.sizes[0] = np.inf, -1, 0
+    norm, factor, offset = aim_at(raw, plan.metric, wide.signs, scratch, own)
+    table = make_tables(own.turned, bits, own.tables)
+    kept = walk(bodies, rows, wide, Aim(scratch.query, factor, offset), table, stride, flags, scratch, own)
+    read = verify(rows, vectors, raw, norm, plan.metric, kept, own, found)
+    found.doubtful[0] = state[ALLOWED] < LEAST_SHARE * plan.share * state[LOOKED_AT] or read < k
+    return read
