@@ -150,7 +150,7 @@ def build_core(settings: Settings, observe_flush: Callable[[float], None] | None
         raise
     background = ThreadPoolExecutor(settings.background_threads, thread_name_prefix="background")
     limits = Limits(settings.write_threads, settings.max_waiting_writes, settings.max_group_commands)
-    rule = Rule(settings.auto_index_chunks, settings.auto_index_times)
+    rule = Rule(settings.auto_index_chunks, settings.auto_index_times, settings.auto_index_memory_bytes)
     builds = Builds(catalog, background, Options(settings.build_threads, rule, settings.live_recall_share))
     core = Core(catalog, LocalJournal(catalog, builds.look_after, limits), builds, background)
     builds.resume()

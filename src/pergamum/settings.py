@@ -26,7 +26,10 @@ class Settings(BaseSettings):
         10_000, ge=1, description="Chunks below which an index of kind `auto` always searches exactly."
     )
     auto_index_times: float = Field(
-        3.0, ge=0, le=1_000, description="How many times slower exact search has to be before `auto` builds a graph."
+        3.0, ge=0, le=1_000, description="How many times slower exact search has to be before `auto` builds an index."
+    )
+    auto_index_memory_bytes: int | None = Field(
+        None, ge=1, description="Most memory the index of one library may take that `auto` chooses; default: no limit."
     )
     request_threads: int = Field(64, ge=1, le=1024, description="Requests other than searches that may run at once.")
     live_recall_share: float = Field(

@@ -9,6 +9,8 @@ from uuid import uuid4
 import pytest
 from starlette.testclient import TestClient
 
+from pergamum.domain.library import IndexSpec
+from pergamum.engine.auto import TRIED
 from tests.api.conftest import assert_problem, chunk, new_library, put, serving
 from tests.support import forge as forges
 from tests.support.forge import Forge
@@ -66,6 +68,39 @@ def test_auto_reports_what_is_active_and_why(client: TestClient, library: str) -
     assert (index["recall_curve"], index["measured_at"], index["operation"]) == (None, None, None)
     assert index["auto"]["kind"] == "brute_force"
     assert index["auto"]["reason"].startswith("1 live chunks: exact search is quick enough")
+
+
+def test_auto_tells_the_trial_it_chose_by_also_after_a_restart(tmp_path: Path, forge: Forge) -> None:
+    limits = {"auto_index_chunks": 40, "auto_index_times": 0, "auto_index_memory_bytes": 20_000}
+    chunks = [chunk(f"c{n}", n, 1) for n in range(50)]
+    with serving(tmp_path, **limits) as client:
+        library = new_library(client, metric="l2", dimension=2, recall=0.6)
+        put(client, library, "d", *chunks)
+        told = _asked_until(client, f"{library}/index", lambda index: index["auto"]["trial"] and not index["unsaved"])
+    auto, trial = told["auto"], told["auto"]["trial"]
+
+    assert (auto["kind"], auto["undecided"], auto["live_chunks"]) == (told["active"], False, 50)
+    assert told["active"] in {"hnsw", "ivf"}
+    assert f"50 live chunks: {told['active']} " in auto["reason"]
+    assert (auto["memory_limit_bytes"], auto["index_from"]) == (20_000, 40)
+    assert (trial["live_chunks"], trial["sampled"], trial["queries"], trial["k"]) == (50, 45, 5, 10)
+    assert (trial["recall"], trial["revisited_from"]) == (0.6, 500)
+    specs = [IndexSpec(one["kind"], one["params"]) for one in trial["candidates"]]
+    assert specs == list(TRIED)
+    for candidate in trial["candidates"]:
+        assert candidate["recall"] >= 0.6
+        assert 0 < candidate["sample_seconds"] < 1
+        assert candidate["memory_bytes"] > 1_000
+        assert (candidate["verdict"] == "chosen") == all(candidate[name] == auto[name] for name in ("kind", "params"))
+
+    with serving(tmp_path, **limits) as client:
+        assert client.get(f"{library}/index").json()["auto"] == auto
+    with serving(tmp_path, **(limits | {"auto_index_memory_bytes": 10})) as client:
+        small = _asked_until(client, f"{library}/index", lambda index: index["active"] == "brute_force")["auto"]
+        assert small["reason"] == "50 live chunks: no index reaches recall 0.6 within 10 bytes, so exact search stays"
+        assert all("where 10 are allowed" in one["verdict"] for one in small["trial"]["candidates"])
+        assert (small["trial"]["measured_at"], small["index_from"]) == (trial["measured_at"], None)
+    assert forge.built == 2 * len(TRIED) + 1, "each over two samples, and the one that was chosen"
 
 
 def test_another_index_is_an_operation_that_can_be_followed(client: TestClient, library: str) -> None:
@@ -202,6 +237,19 @@ def test_a_preflight_of_exact_search_builds_nothing(client: TestClient, filled: 
 
     assert (predicted["kind"], predicted["build_seconds"], predicted["recall_curve"]) == ("brute_force", 0.0, None)
     assert forge.built == 0
+
+
+def test_a_preflight_of_auto_makes_the_trial_and_forgets_it(tmp_path: Path, forge: Forge) -> None:
+    with serving(tmp_path, auto_index_chunks=40, auto_index_times=0) as client:
+        library = new_library(client, metric="l2", dimension=2, recall=0.6, index={"kind": "brute_force"})
+        put(client, library, "d", *(chunk(f"c{n}", n, 1) for n in range(50)))
+
+        predicted = client.post(f"{library}/index", json={"kind": "auto", "preflight": True}).json()
+
+        assert predicted["kind"] in {"hnsw", "ivf"}
+        assert predicted["recall_curve"][0]["recall"] == 0.99
+        assert forge.built == 2 * len(TRIED) + 1
+        assert client.get(f"{library}/index").json()["auto"] is None
 
 
 def test_a_preflight_needs_vectors(client: TestClient, library: str, forge: Forge) -> None:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from pergamum.client import Pergamum
+from pergamum.index.bodies import bodies
 from pergamum.storage.base import IndexSnapshot
 from pergamum.storage.sqlite.codec import snapshot_row
 from tests.cli.conftest import Shell
@@ -125,6 +126,13 @@ def test_the_doctor_finds_damage(tmp_path: Path, shell: Shell, closed_folder: Pa
     assert done.code == 1
     assert done.json["damages"] >= 1
     assert shell("doctor", folder).out.startswith("damage: ")
+
+
+def test_the_doctor_says_which_kernels_this_processor_runs(shell: Shell, closed_folder: Path) -> None:
+    told, printed = shell("doctor", closed_folder, "--json").json["kernels"], shell("doctor", closed_folder).out
+
+    assert told == bodies()
+    assert printed.splitlines()[0] == f"kernels: scan {told['scan']}, rows {told['rows']}, fastscan {told['fastscan']}"
 
 
 def test_the_doctor_removes_a_broken_index_when_told_to(tmp_path: Path, shell: Shell, closed_folder: Path) -> None:

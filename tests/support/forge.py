@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from pergamum.domain.library import IndexKind, IndexSpec
 from pergamum.domain.recall import RecallCurve, RecallPoint
+from pergamum.domain.trial import SampleTrial, Trial, TrialPoint
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.engine import building
+from pergamum.engine.view import View
 from pergamum.errors import Damaged, InvalidField
 from pergamum.index import factory, kernel_cache
 from pergamum.index.base import BuiltIndex, Job, Neighbours, Route, Strategy
@@ -24,6 +27,7 @@ STRATEGIES = {
     "kd_tree": (Strategy.TREE,),
     "lsh": (Strategy.TABLES,),
     "hnsw": (Strategy.SCAN, Strategy.GRAPH, Strategy.FILTERED_GRAPH),
+    "ivf": (Strategy.PARTITIONS,),
 }
 
 
@@ -68,25 +72,47 @@ class FakeIndex:
 
 @dataclass
 class Forge:
-    """Builds fake indexes when told to. `go` is set unless a test holds builds back; `fail` makes them raise."""
+    """Builds fake indexes when told to. `go` is set unless a test holds builds back; `fail` makes them raise.
+
+    A trial finds that a query takes `costs` microseconds by each kind; `trials` are those that were made.
+    """
 
     go: threading.Event = field(default_factory=threading.Event)
     begun: threading.Event = field(default_factory=threading.Event)
     fail: Exception | None = None
     built: int = 0
+    costs: dict[IndexKind, float] = field(default_factory=lambda: {IndexKind.HNSW: 1.0, IndexKind.IVF: 2.0})
+    trials: list[Trial] = field(default_factory=list)
+
+    def try_kinds(self, view: View, past: Matrix | None, job: Job) -> Trial:  # noqa: ARG002  # as `Tries` has it
+        """Stand in for `tried`. A vector takes 100 bytes in a graph, half of that in partitions."""
+        self._wait(job)
+        costs = {IndexKind.BRUTE_FORCE: 1_000.0, **self.costs}
+        samples = [
+            SampleTrial(
+                IndexSpec(kind), 1, 50 if kind is IndexKind.IVF else 100, (TrialPoint(10, 0.99, 0.99, cost * 1e-6),)
+            )
+            for kind, cost in costs.items()
+        ]
+        trial = Trial(view.live_slots, 10, 400, tuple(samples), datetime(2026, 1, 1, tzinfo=UTC))
+        self.trials.append(trial)
+        return trial
 
     def build(
         self, kind: str, metric: Metric, _params: Mapping[str, object], vectors: Matrix, _live: SlotMask, job: Job
     ) -> BuiltIndex:
         """Stand in for `factory.build`."""
+        self._wait(job)
+        self.built += 1
+        return FakeIndex(kind, len(vectors), metric)
+
+    def _wait(self, job: Job) -> None:
         self.begun.set()
         job.report(0.25)
         while not self.go.wait(0.002):
             job.report(0.5)
         if self.fail is not None:
             raise self.fail
-        self.built += 1
-        return FakeIndex(kind, len(vectors), metric)
 
     def hold(self) -> None:
         """Let builds wait from now on."""
@@ -95,7 +121,7 @@ class Forge:
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> Forge:
-    """Put fakes in the place of lsh, kd_tree and hnsw until the test ends."""
+    """Put fakes in the place of every built kind until the test ends."""
     forge = Forge()
     forge.go.set()
     monkeypatch.setattr(factory, "build", forge.build)

@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import uuid4
 
 from pergamum.domain.commands import Command, UpdateLibrary
@@ -12,9 +13,10 @@ from pergamum.engine.auto import Rule
 from pergamum.engine.builds import Builds, Options
 from pergamum.engine.catalog import Catalog
 from pergamum.engine.live_library import LiveLibrary
+from pergamum.engine.trying import Tries, tried
 from pergamum.engine.wishes import KIND, asked_before, request_of
 from pergamum.storage.base import Storage
-from tests.support.library import NOW, a_chunk, a_library, put, vector
+from tests.support.library import NOW, a_chunk, a_library, put, put_chunks, vector
 
 PATIENCE = 20.0
 
@@ -22,8 +24,8 @@ PATIENCE = 20.0
 class Node:
     """A catalogue with builds over it, and one library of two chunks."""
 
-    def __init__(self, storage: Storage, rule: Rule | None = None) -> None:
-        self.storage, self.rule = storage, rule or Rule()
+    def __init__(self, storage: Storage, rule: Rule | None = None, tries: Tries = tried) -> None:
+        self.storage, self.rule, self.tries = storage, rule or Rule(), tries
         self.library = a_library()
         self.begin()
         self.catalog.create(self.library)
@@ -32,7 +34,7 @@ class Node:
     def begin(self) -> None:
         self.catalog = Catalog(self.storage, 4, lambda _: None)
         self.pool = ThreadPoolExecutor(2)
-        self.builds = Builds(self.catalog, self.pool, Options(1, self.rule))
+        self.builds = Builds(self.catalog, self.pool, Options(1, self.rule, tries=self.tries))
 
     def close(self) -> None:
         self.builds.close()
@@ -44,6 +46,12 @@ class Node:
         self.close()
         self.begin()
         self.builds.resume()
+
+    def reopen(self) -> None:
+        """Restart, and wait until whatever the opened library needs is done."""
+        self.restart()
+        with self.catalog.opened(self.library.id):
+            self.idle()
 
     def write(self, *commands: Command) -> None:
         with self.catalog.opened(self.library.id) as library:
@@ -92,3 +100,25 @@ class Node:
         with self.catalog.opened(self.library.id) as library:
             (answer,) = library.search(vector(*query)[None, :], k)
         return [hit.chunk.id for hit in answer.hits]
+
+
+def numbered(first: int, count: int) -> Command:
+    """Put chunks c<first>, c<first + 1>, ... whose vectors differ."""
+    return put_chunks([a_chunk(f"c{n}", "d", vector(n, 1)) for n in range(first, first + count)])
+
+
+def snapshot_folder(node: Node) -> Path:
+    """Close the node and return where its library's index snapshot lies."""
+    with node.catalog.opened(node.library.id) as library:
+        index = library._store.index_folder
+    node.close()
+    assert index is not None
+    (folder,) = index.iterdir()
+    return folder
+
+
+def flip(path: Path) -> None:
+    """Change one bit in the middle of the file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)

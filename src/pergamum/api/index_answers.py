@@ -4,10 +4,18 @@ from dataclasses import asdict
 
 from pergamum.api.answers import made
 from pergamum.domain.recall import RecallCurve
-from pergamum.engine.auto import Decision
+from pergamum.engine.auto import Candidate, Compared, Decision
 from pergamum.engine.building import Forecast
 from pergamum.services.index import IndexReport
-from pergamum.wire.index import AutoOut, IndexOut, LiveRecallOut, PreflightOut, RecallPointOut
+from pergamum.wire.index import (
+    AutoOut,
+    CandidateOut,
+    IndexOut,
+    LiveRecallOut,
+    PreflightOut,
+    RecallPointOut,
+    TrialOut,
+)
 
 
 def index_out(report: IndexReport) -> IndexOut:
@@ -74,11 +82,35 @@ def _curve_out(curve: RecallCurve | None) -> list[RecallPointOut] | None:
 def _auto_out(decision: Decision) -> AutoOut:
     return made(
         AutoOut,
-        kind=decision.kind.value,
+        kind=decision.spec.kind.value,
+        params=decision.spec.params,
         reason=decision.reason,
+        undecided=decision.undecided,
         live_chunks=decision.live_chunks,
         scan_seconds=decision.scan_seconds,
-        graph_seconds=decision.graph_seconds,
-        graph_from=decision.graph_from,
+        index_seconds=decision.index_seconds,
+        index_from=decision.index_from,
         exact_below=decision.exact_below,
+        memory_limit_bytes=decision.memory_limit,
+        trial=None if decision.compared is None else _trial_out(decision.compared),
     )
+
+
+def _trial_out(compared: Compared) -> TrialOut:
+    trial = compared.trial
+    return made(
+        TrialOut,
+        measured_at=trial.measured_at,
+        live_chunks=trial.live,
+        sampled=trial.sampled,
+        queries=trial.queries,
+        k=trial.k,
+        recall=compared.recall,
+        candidates=[_candidate_out(candidate) for candidate in compared.candidates],
+        revisited_from=compared.revisited_from,
+    )
+
+
+def _candidate_out(candidate: Candidate) -> CandidateOut:
+    told = asdict(candidate)
+    return made(CandidateOut, **told.pop("spec"), **told)

@@ -21,7 +21,9 @@ def doctor(
     as_json: AsJson = False,
     repair: Annotated[bool, typer.Option("--repair", help="Remove broken indexes, which are made again.")] = False,
 ) -> None:
-    """Check every row, vector and index in FOLDER; exit code 1 when something is damaged, 2 when it is in use.
+    """Check every row, vector and index in FOLDER, and say which kernels this processor runs.
+
+    The exit code is 1 when something is damaged, 2 when the folder is in use.
 
     Nothing is changed without --repair, which removes broken indexes: the next start of the server builds them again
     from the vectors; a broken keyword index is made again at once, from the rows. Logs that a crash left behind are
@@ -49,6 +51,8 @@ def _findings(folder: Path, repair: bool) -> "Iterator[Finding]":
 
 def _report(folder: Path, findings: "Iterable[Finding]", as_json: bool) -> int:
     """Print the findings, one by one as they come unless they go into one JSON object; return how many are damage."""
+    from pergamum.index.bodies import bodies
+
     kept: list[dict[str, str]] = []
     counts = {"damage": 0, "warning": 0, "repaired": 0}
     for finding in findings:
@@ -59,8 +63,10 @@ def _report(folder: Path, findings: "Iterable[Finding]", as_json: bool) -> int:
             typer.echo(f"{finding.severity}: {finding.what}: {finding.detail}")
     if as_json:
         numbers = {"damages": counts["damage"], "warnings": counts["warning"], "repaired": counts["repaired"]}
-        print_json({"folder": str(folder), **numbers, "findings": kept})
-    elif not any(counts.values()):
+        print_json({"folder": str(folder), **numbers, "findings": kept, "kernels": bodies()})
+        return counts["damage"]
+    typer.echo("kernels: " + ", ".join(f"{kind} {body}" for kind, body in bodies().items()))
+    if not any(counts.values()):
         typer.echo(f"{folder}: nothing is wrong")
     else:
         typer.echo(f"{folder}: {counts['damage']} damaged, {counts['warning']} warnings, {counts['repaired']} repaired")

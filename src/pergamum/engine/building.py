@@ -14,8 +14,10 @@ import numpy as np
 from pergamum.domain.library import IndexKind, IndexSpec
 from pergamum.domain.recall import RecallCurve
 from pergamum.domain.vectors import Matrix
+from pergamum.engine.auto import Rule
 from pergamum.engine.calibration import calibrate
-from pergamum.engine.needs import Need, Work
+from pergamum.engine.needs import Need, Work, needed
+from pergamum.engine.trying import Tries, part_of
 from pergamum.engine.view import EXACT, Built, Made, View
 from pergamum.errors import NothingToMeasure
 from pergamum.index import factory
@@ -23,12 +25,22 @@ from pergamum.index.base import BuiltIndex, Job
 from pergamum.index.layered import LayeredIndex
 from pergamum.index.mask import SlotMask
 
+TRIED_SHARE = 0.3
+"""Where the progress stands when a trial is over that a build follows."""
 BUILT_SHARE = 0.8
 """Where the progress stands when the index is made; the rest is measuring."""
 SAMPLE = 5_000
 """Vectors that a preflight builds an index over."""
 _FEW_SLOTS, _ROUNDS = 2_048, 8
 """Slots whose codes are made within some milliseconds; how often to try to come so near."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choosing:
+    """How `auto` chooses: by which rule, and who makes the trials."""
+
+    rule: Rule
+    tries: Tries
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +56,32 @@ class Forecast:
     curve: RecallCurve | None
 
 
-def carry_out(view: View, need: Need, past: Matrix | None, job: Job) -> Built:
+def carry_out(view: View, need: Need, past: Matrix | None, choosing: Choosing, job: Job) -> Built:
     """Return what the need asks for, over all slots of the view. Raises `Cancelled`, `InvalidField`.
 
-    `past` holds queries the library was asked. REQUIRES: the kernels are loaded; the view has an index.
+    A trial is followed by what it shows to be needed. `past` holds queries the library was asked. REQUIRES: the kernels
+    are loaded; the view has an index.
     """
+    assert view.index is not None, "a need implies an index"
+    if need.work is not Work.TRY:
+        return _carried_out(view, need, past, job)
+    trial = choosing.tries(view, past, part_of(job, 0.0, TRIED_SHARE))
+    shown = needed(replace(view, trial=trial), choosing.rule)
+    if shown is None:
+        return Built(view.index, view.made, view.curve, trial)
+    assert shown.work is not Work.TRY, "a trial that has just been made needs no other"
+    return replace(_carried_out(view, shown, past, part_of(job, TRIED_SHARE, 1.0)), trial=trial)
+
+
+def _carried_out(view: View, need: Need, past: Matrix | None, job: Job) -> Built:
     assert view.index is not None, "a need implies an index"
     assert view.vectors is not None, "an index implies vectors"
     vectors = view.vectors[: view.index.count]
     if need.work is Work.DROP:
         return Built(view.index.with_built(None, vectors), None, None)
-    built = _made(view, need, vectors, _part(job, 0.0, BUILT_SHARE))
+    built = _made(view, need, vectors, part_of(job, 0.0, BUILT_SHARE))
     index = view.index if need.work is Work.MEASURE else view.index.with_built(built, vectors)
-    metric, measuring = view.state.library.metric, _part(job, BUILT_SHARE, 1.0)
+    metric, measuring = view.state.library.metric, part_of(job, BUILT_SHARE, 1.0)
     curve = calibrate(index, vectors, view.live, metric, live_queries=past, job=measuring)
     return Built(index, view.made if need.work is Work.MEASURE else _how(view, need.target, index.count), curve)
 
@@ -121,8 +146,3 @@ def _made(view: View, need: Need, vectors: Matrix, job: Job) -> BuiltIndex:
 def _how(view: View, target: IndexSpec, slots: int) -> Made:
     assert target != EXACT, "exact search is not built"
     return Made(target, slots - view.live.allowed(slots))
-
-
-def _part(job: Job, first: float, last: float) -> Job:
-    """Return the job with its progress told as a part of the whole."""
-    return Job(job.threads, lambda share: job.report(first + (last - first) * share))

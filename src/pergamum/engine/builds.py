@@ -11,19 +11,20 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import structlog
 
-from pergamum.domain.library import IndexKind, IndexSpec
+from pergamum.domain.library import IndexSpec
 from pergamum.domain.operation import Operation
 from pergamum.engine.auto import Decision, Rule
-from pergamum.engine.building import Forecast, carry_out, caught_up, forecast
+from pergamum.engine.building import Choosing, Forecast, carry_out, caught_up, forecast
 from pergamum.engine.catalog import Catalog
 from pergamum.engine.live_library import LiveLibrary
 from pergamum.engine.needs import Need, auto_decision, needed, remeasured, target_of
-from pergamum.engine.view import View
+from pergamum.engine.trying import Tries, tried
+from pergamum.engine.view import EXACT, View
 from pergamum.engine.wishes import Wishes
 from pergamum.errors import Cancelled, LibraryNotFound, ShuttingDown
 from pergamum.index import kernel_cache
@@ -38,11 +39,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How indexes are built: threads a build, when `auto` builds a graph, the share of searches that is compared."""
+    """How indexes are built: threads a build, when `auto` builds one, the share of searches that is compared.
+
+    `tries` makes the trials that `auto` chooses by.
+    """
 
     threads: int = 1
     rule: Rule = field(default_factory=Rule)
     live_share: float = 0.0
+    tries: Tries = tried
 
 
 @dataclass(slots=True, eq=False)
@@ -146,12 +151,19 @@ class Builds:
     def predict(self, view: View, spec: IndexSpec) -> Forecast:
         """Return what asking for `spec` is predicted to take. Seconds. Raises `NothingToMeasure`, `ShuttingDown`."""
         target = target_of(view, spec, self._options.rule)
-        if target.kind is not IndexKind.BRUTE_FORCE and not kernel_cache.ready():
+        if target != EXACT and not kernel_cache.ready():
             kernel_cache.prepare()
+        job = Job(self._options.threads, self._stop_when_closed)
         try:
-            return forecast(view, target, Job(self._options.threads, self._stop_when_closed))
+            return forecast(view, target or self._tried_out(view, spec, job), job)
         except Cancelled:
             raise ShuttingDown from None
+
+    def _tried_out(self, view: View, spec: IndexSpec, job: Job) -> IndexSpec:
+        """Return the index that a trial chooses; it is forgotten again."""
+        target = target_of(replace(view, trial=self._options.tries(view, None, job)), spec, self._options.rule)
+        assert target is not None, "a trial that has just been made decides"
+        return target
 
     # Jobs ----------------------------------------------------------------------------------------------------------
 
@@ -249,12 +261,14 @@ class Builds:
         task.started = time.monotonic()
         self._load_kernels(task)
         job = Job(self._options.threads, lambda share: _report(task, library, share))
-        built = caught_up(carry_out(view, need, library.live_recall.queries(), job), lambda: library.view)
+        choosing = Choosing(self._options.rule, self._options.tries)
+        made = carry_out(view, need, library.live_recall.queries(), choosing, job)
+        built = caught_up(made, lambda: library.view)
         published = library.publish_index(need.asked, built)
         with self._lock:
             self._drifted.discard(task.library_id)
         seconds = round(time.monotonic() - task.started, 3)
-        kind, work = need.target.kind.value, need.work.value
+        kind, work = (EXACT if built.made is None else built.made.spec).kind.value, need.work.value
         log.info("index job done", library=library_id, kind=kind, work=work, seconds=seconds, published=published)
 
     def _load_kernels(self, task: _Task) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pergamum.domain.library import IndexKind, IndexSpec
-from pergamum.engine.auto import Decision, Rule, decide
+from pergamum.engine.auto import Decision, Facts, Rule, decide
 from pergamum.engine.view import EXACT, View
 from pergamum.index.base import BuiltIndex
 
@@ -19,6 +19,8 @@ DEAD_SHARE = 0.2
 class Work(StrEnum):
     """One step towards the index that is asked for."""
 
+    TRY = "try"
+    """Which index is best has to be found out first, by a trial over samples."""
     BUILD = "build"
     """Another kind, or other parameters, from nothing."""
     GROW = "grow"
@@ -33,7 +35,10 @@ class Work(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The next step, and the index that is in force after it. `asked` is the library's wish that it serves."""
+    """The next step, and the index that is in force after it. `asked` is the library's wish that it serves.
+
+    What is in force after a trial nobody knows before it: `target` is what there is.
+    """
 
     work: Work
     target: IndexSpec
@@ -46,6 +51,8 @@ def needed(view: View, rule: Rule) -> Need | None:
         return None
     asked = view.state.library.index
     target = target_of(view, asked, rule)
+    if target is None:
+        return Need(Work.TRY, view.active, asked)
     work = _work(view, target)
     return None if work is None else Need(work, target, asked)
 
@@ -57,14 +64,14 @@ def remeasured(view: View) -> Need | None:
     return Need(Work.MEASURE, view.made.spec, view.state.library.index)
 
 
-def target_of(view: View, asked: IndexSpec, rule: Rule) -> IndexSpec:
-    """Return the index that asking for `asked` brings: `auto` is decided, and nothing is built over no chunk."""
+def target_of(view: View, asked: IndexSpec, rule: Rule) -> IndexSpec | None:
+    """Return the index that asking for `asked` brings, None where a trial has to say; none is built over no chunk."""
     if view.live_slots == 0:
         return EXACT
     if asked.kind is not IndexKind.AUTO:
         return asked
-    kind = _decision(view, rule).kind
-    return EXACT if kind is IndexKind.BRUTE_FORCE else IndexSpec(kind)
+    decision = _decision(view, rule)
+    return None if decision.undecided else decision.spec
 
 
 def auto_decision(view: View, rule: Rule) -> Decision | None:
@@ -73,7 +80,9 @@ def auto_decision(view: View, rule: Rule) -> Decision | None:
 
 
 def _decision(view: View, rule: Rule) -> Decision:
-    return decide(view.live_slots, view.state.library.dimension or 1, view.active.kind, rule)
+    library = view.state.library
+    facts = Facts(view.live_slots, view.state.next_slot, library.dimension or 1, library.recall, view.active)
+    return decide(facts, rule, view.trial)
 
 
 def _work(view: View, target: IndexSpec) -> Work | None:

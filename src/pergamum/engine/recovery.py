@@ -42,7 +42,8 @@ def open_view(store: LibraryStore) -> tuple[View, Saved]:
     if damaged:
         log.error("damaged vectors left out", library=str(state.library.id), chunks=len(damaged))
     index = LayeredIndex(_caught_up(_codes(loaded, state), vectors, state.next_slot), loaded.built)
-    view = View(state, SlotMask().without(dead), index, vectors, made=loaded.made, curve=loaded.curve)
+    live = SlotMask().without(dead)
+    view = View(state, live, index, vectors, made=loaded.made, curve=loaded.curve, trial=loaded.trial)
     return view.without(damaged), replace(Saved.of(view, loaded.columns), slots=loaded.slots)
 
 

@@ -1,8 +1,8 @@
 """Index snapshots: written beside the rows, counted only once a row names them (docs/formats/data-folder.md).
 
 A snapshot is a folder with the files of the built index, those of the scan where it begins at slot 0, the recall curve,
-the columns that filters needed, and a manifest that names the size and checksum of each. The manifest's own checksum is
-in library.db.
+the trial by which `auto` chose, the columns that filters needed, and a manifest that names the size and checksum of
+each. The manifest's own checksum is in library.db.
 """
 
 import json
@@ -19,9 +19,12 @@ import structlog
 
 from pergamum.domain.library import IndexKind, IndexSpec
 from pergamum.domain.recall import RecallCurve
+from pergamum.domain.trial import Trial
 from pergamum.engine.curve_file import NAME as CURVE
 from pergamum.engine.curve_file import encode_curve, load_curve
 from pergamum.engine.saved_columns import NAMES, SavedColumns, keep_columns
+from pergamum.engine.trial_file import NAME as TRIAL
+from pergamum.engine.trial_file import encode_trial, load_trial
 from pergamum.engine.view import Made, View
 from pergamum.errors import Damaged, PergamumError
 from pergamum.index import factory
@@ -43,7 +46,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Saved:
-    """What of a view lies in the snapshot that counts: the slots it covers, the built index, the curve, the columns.
+    """What of a view lies in the snapshot that counts: the slots it covers, built index, curve, trial, columns.
 
     `tried` is the era and the slots of the columns that were to be saved, whether they could be or not.
     """
@@ -53,6 +56,7 @@ class Saved:
     curve: RecallCurve | None = None
     columns: SavedColumns | None = None
     tried: tuple[int, int] = (0, 0)
+    trial: Trial | None = None
 
     @classmethod
     def of(cls, view: View, columns: SavedColumns | None = None) -> "Saved":
@@ -63,7 +67,7 @@ class Saved:
             tried = (0, 0) if columns is None else (columns.era, columns.slots)
         if view.index is None:
             return cls(columns=columns, tried=tried)
-        return cls(savable_slots(view.index), view.index.built, view.curve, columns, tried)
+        return cls(savable_slots(view.index), view.index.built, view.curve, columns, tried, view.trial)
 
     def unsaved(self, view: View) -> int:
         """Return the slots that a new snapshot would save from being read again, for the index or for filters."""
@@ -75,8 +79,10 @@ class Saved:
         return max(rows, savable_slots(view.index) - self.slots)
 
     def lacks(self, view: View) -> bool:
-        """Whether the view has a built index or a curve, or lacks one, that the snapshot does not have."""
-        return view.index is not None and (self.built is not view.index.built or self.curve is not view.curve)
+        """Whether the view has a built index, a curve or a trial, or lacks one, that the snapshot does not have."""
+        if view.index is None:
+            return False
+        return self.built is not view.index.built or self.curve is not view.curve or self.trial is not view.trial
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +98,7 @@ class Loaded:
     curve: RecallCurve | None = None
     slots: int = 0
     columns: SavedColumns | None = None
+    trial: Trial | None = None
 
 
 def savable_slots(index: LayeredIndex) -> int:
@@ -111,6 +118,8 @@ def save_snapshot(view: View, index_folder: Path, saved: Saved) -> tuple[IndexSn
     view.index.save(folder)
     if view.curve is not None:
         write_file(folder / CURVE, encode_curve(view.curve))
+    if view.trial is not None:
+        write_file(folder / TRIAL, encode_trial(view.trial))
     columns = keep_columns(view, folder, saved.columns)
     told = _manifest(view, folder) | ({} if columns is None else {"columns": columns})
     manifest = json.dumps(told).encode()
@@ -138,6 +147,7 @@ def load_snapshot(snapshot: IndexSnapshot | None, index_folder: Path | None) -> 
         curve=None if built is None else curve,
         slots=snapshot.slots if covered else 0,
         columns=_sound(folder, lambda: SavedColumns.of(folder, manifest)),
+        trial=_sound(folder, lambda: _trial(folder, manifest)),
     )
 
 
@@ -248,7 +258,7 @@ def _codes(folder: Path, manifest: dict[str, Any], snapshot: IndexSnapshot) -> B
 
 
 def _built(folder: Path, manifest: dict[str, Any], snapshot: IndexSnapshot) -> BuiltIndex | None:
-    _check(folder, manifest, lambda name: name not in {CODES, CURVE, *NAMES})
+    _check(folder, manifest, lambda name: name not in {CODES, CURVE, TRIAL, *NAMES})
     built = load_built(folder, manifest)
     if built is not None and not built.count == manifest["built"] <= snapshot.slots:
         raise Damaged(str(folder), f"covers {built.count} slots instead of {manifest['built']}")
@@ -264,6 +274,13 @@ def _curve(folder: Path, manifest: dict[str, Any]) -> RecallCurve | None:
         return None
     _check(folder, manifest, lambda name: name == CURVE)
     return load_curve(folder)
+
+
+def _trial(folder: Path, manifest: dict[str, Any]) -> Trial | None:
+    if TRIAL not in manifest["files"]:
+        return None
+    _check(folder, manifest, lambda name: name == TRIAL)
+    return load_trial(folder)
 
 
 def _size(file: Path) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 
 from pergamum.domain.library import IndexKind, IndexSpec
 from pergamum.domain.recall import RecallCurve
+from pergamum.domain.trial import Trial
 from pergamum.domain.vectors import Matrix, Vector
 from pergamum.index.layered import LayeredIndex
 from pergamum.index.mask import SlotMask
@@ -30,11 +31,12 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a background job brings: an index, how it came about, what it has measured of itself."""
+    """What a background job brings: an index, how it came about, what it has measured of itself, a trial if any."""
 
     index: LayeredIndex
     made: Made | None
     curve: RecallCurve | None
+    trial: Trial | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class View:
 
     `index` and `vectors` cover the slots [0, state.next_slot) and are None until the dimension is known; `live` says
     which slots hold a chunk that is fit to be found; `damaged` counts those that do but are not fit. `made` is None
-    where the index is a scan alone, `curve` where nothing has been measured, `columns` until a filter needed them.
+    where the index is a scan alone, `curve` where nothing has been measured, `trial` where `auto` never had a choice,
+    `columns` until a filter needed them.
     """
 
     state: LibraryState
@@ -53,6 +56,7 @@ class View:
     damaged: int = 0
     made: Made | None = None
     curve: RecallCurve | None = None
+    trial: Trial | None = None
     columns: "Columns | None" = None
 
     @property
@@ -100,7 +104,7 @@ class View:
             index = replace(built.index, tail=self.index.tail)
         else:
             index = built.index.extended(self.vectors[built.index.count : self.index.count])
-        return replace(self, index=index, made=built.made, curve=built.curve)
+        return replace(self, index=index, made=built.made, curve=built.curve, trial=built.trial or self.trial)
 
     def _index_for(self, state: LibraryState) -> LayeredIndex:
         if self.index is not None:

@@ -45,16 +45,61 @@ class LiveRecallOut(AnswerModel):
     queries: int
 
 
-class AutoOut(AnswerModel):
-    """What `auto` chose and why: predicted seconds of one query on one core, and where it changes its mind."""
+class CandidateOut(AnswerModel):
+    """An index that was tried over a sample, and what became of it.
+
+    `effort` is the least that reached the library's recall, `recall` the low end of what it found; where the recall was
+    missed the most that was found, and no seconds. Those are processor time of one query: `sample_seconds` over the
+    sample, `seconds` predicted for the library at the time of the trial, growing with its size to the power of
+    `exponent`. `memory_bytes` is predicted for the library as it is.
+    """
 
     kind: str
+    params: dict[str, JsonValue]
+    effort: int
+    recall: float
+    sample_seconds: float | None
+    seconds: float | None
+    exponent: float | None
+    memory_bytes: int
+    verdict: str
+
+
+class TrialOut(AnswerModel):
+    """The trial that `auto` chose by: made when the library had `live_chunks`, over a sample of `sampled` of them.
+
+    `queries` vectors left out of the sample were searched for, `k` hits each. `recall` is the one the library declares.
+    At `revisited_from` live chunks another trial follows.
+    """
+
+    measured_at: datetime
+    live_chunks: int
+    sampled: int
+    queries: int
+    k: int
+    recall: float
+    candidates: list[CandidateOut]
+    revisited_from: int
+
+
+class AutoOut(AnswerModel):
+    """What `auto` chose and why: predicted seconds of one query on one core, and where it changes its mind.
+
+    `undecided`: a trial is needed, and `kind` is what there is until it is over. An index is worth its build from
+    `index_from` live chunks on, exact search is gone back to below `exact_below`: null where not before another trial.
+    """
+
+    kind: str
+    params: dict[str, JsonValue]
     reason: str
+    undecided: bool
     live_chunks: int
     scan_seconds: float
-    graph_seconds: float
-    graph_from: int
-    exact_below: int
+    index_seconds: float | None
+    index_from: int | None
+    exact_below: int | None
+    memory_limit_bytes: int | None
+    trial: TrialOut | None
 
 
 class IndexOut(AnswerModel):

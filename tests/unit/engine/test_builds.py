@@ -9,18 +9,17 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 
-from pergamum.domain.commands import Command, DeleteChunk
+from pergamum.domain.commands import DeleteChunk
 from pergamum.domain.library import IndexKind, IndexSpec
 from pergamum.domain.operation import Operation, OperationStatus
 from pergamum.engine import needs
-from pergamum.engine.auto import Rule
 from pergamum.errors import OperationEnded, StorageFull
 from pergamum.storage.base import Storage
 from pergamum.storage.memory.storage import MemoryStorage
 from pergamum.storage.sqlite.storage import SqliteStorage
 from tests.support.forge import FakeIndex, Forge, install
 from tests.support.library import NOW, a_chunk, put_chunks, vector
-from tests.support.node import PATIENCE, Node
+from tests.support.node import PATIENCE, Node, flip, numbered, snapshot_folder
 
 LSH, TREE, EXACT = IndexSpec(IndexKind.LSH), IndexSpec(IndexKind.KD_TREE), IndexSpec(IndexKind.BRUTE_FORCE)
 
@@ -43,10 +42,6 @@ def node(storage: Storage, forge: Forge) -> Iterator[Node]:
     yield made
     forge.go.set()
     made.close()
-
-
-def _chunks(first: int, count: int) -> Command:
-    return put_chunks([a_chunk(f"c{n}", "d", vector(n, 1)) for n in range(first, first + count)])
 
 
 def test_the_index_asked_for_is_built_and_the_operation_says_so(node: Node) -> None:
@@ -155,7 +150,7 @@ def test_a_failed_build_leaves_the_old_index_and_is_not_tried_again_at_once(node
 
     ended = node.ended(node.ask(TREE))
     for n in range(5):
-        node.write(_chunks(n, 1))
+        node.write(numbered(n, 1))
     node.idle()
 
     assert ended.status is OperationStatus.FAILED
@@ -203,10 +198,10 @@ def test_a_long_tail_is_grown_into_the_index(node: Node, monkeypatch: pytest.Mon
     monkeypatch.setattr(needs, "TAIL_SLOTS", 10)
     node.ended(node.ask(LSH))
 
-    node.write(_chunks(0, 9))
+    node.write(numbered(0, 9))
     node.idle()
     assert node.opened.status().tail == 9
-    node.write(_chunks(9, 9))
+    node.write(numbered(9, 9))
     node.idle()
 
     assert node.opened.status().tail == 0
@@ -215,7 +210,7 @@ def test_a_long_tail_is_grown_into_the_index(node: Node, monkeypatch: pytest.Mon
 
 def test_many_dead_slots_mend_the_index(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(needs, "DEAD_SLOTS", 2)
-    node.write(_chunks(0, 18))
+    node.write(numbered(0, 18))
     node.ended(node.ask(LSH))
 
     node.write(*(DeleteChunk(f"c{n}", NOW) for n in range(4)))
@@ -232,7 +227,7 @@ def test_many_dead_slots_mend_the_index(node: Node, monkeypatch: pytest.MonkeyPa
 
 def test_chunks_that_die_in_the_tail_mend_nothing(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(needs, "DEAD_SLOTS", 2)
-    node.write(_chunks(0, 18))
+    node.write(numbered(0, 18))
     node.ended(node.ask(LSH))
 
     for n in range(10):
@@ -258,42 +253,16 @@ def test_nothing_is_built_over_no_chunk(node: Node, forge: Forge) -> None:
     assert (node.active, forge.built) == ("brute_force", 1)
 
 
-def test_auto_goes_to_a_graph_and_back(storage: Storage, forge: Forge) -> None:
-    node = Node(storage, Rule(floor=20, times=0.0))
-    try:
-        node.write(_chunks(0, 17))
-        node.idle()
-        assert node.active == "brute_force"
-        node.write(_chunks(17, 1))
-        node.idle()
-        assert node.active == "hnsw"
-        node.write(*(DeleteChunk(f"c{n}", NOW) for n in range(10)))
-        node.idle()
-        assert node.active == "hnsw"
-        node.write(DeleteChunk("c10", NOW))
-        node.idle()
-        assert node.active == "brute_force"
-    finally:
-        node.close()
-
-
 @pytest.mark.parametrize("storage", ["sqlite"], indirect=True)
 def test_a_restart_needs_no_build_again(node: Node, forge: Forge) -> None:
     node.ended(node.ask(LSH))
     curve = node.opened.view.curve
 
-    node.restart()
-    node.idle()
+    node.reopen()
 
     assert (node.active, forge.built) == ("lsh", 1)
     assert node.opened.view.curve == curve
     assert node.opened.view.curve is not curve
-
-
-def _flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
 
 
 @pytest.mark.parametrize("storage", ["sqlite"], indirect=True)
@@ -302,8 +271,8 @@ def test_a_damaged_part_is_made_again_while_exact_search_answers(node: Node, for
     node.ended(node.ask(LSH))
     expected = node.found(1, 0)
     node.close()
-    folder = _snapshot_folder(node)
-    _flip(folder / part)
+    folder = snapshot_folder(node)
+    flip(folder / part)
 
     forge.hold()
     node.begin()
@@ -314,18 +283,8 @@ def test_a_damaged_part_is_made_again_while_exact_search_answers(node: Node, for
     assert (node.active, node.found(1, 0)) == ("lsh", expected)
     assert forge.built == (2 if part in {"fake.index", "manifest.json"} else 1)
     assert node.opened.view.curve is not None
-    node.restart()
-    node.idle()
+    node.reopen()
     assert forge.built == (2 if part in {"fake.index", "manifest.json"} else 1), "what was made again was saved"
-
-
-def _snapshot_folder(node: Node) -> Path:
-    with node.catalog.opened(node.library.id) as library:
-        index = library._store.index_folder
-    node.close()
-    assert index is not None
-    (folder,) = index.iterdir()
-    return folder
 
 
 def test_unknown_operations_of_other_kinds_are_left_alone(node: Node) -> None:
@@ -333,14 +292,13 @@ def test_unknown_operations_of_other_kinds_are_left_alone(node: Node) -> None:
     other = Operation(id=uuid4(), kind="import", library_id=UUID(int=1), created_at=at, updated_at=at)
     node.catalog.save_operation(other)
 
-    node.restart()
-    node.idle()
+    node.reopen()
 
     assert node.storage.catalog.operation(other.id) == other
 
 
 def test_vectors_are_the_same_after_a_change_of_kind(node: Node) -> None:
-    node.write(_chunks(0, 40))
+    node.write(numbered(0, 40))
     queries = np.random.default_rng(1).random((5, 2), np.float32)
     before = [node.found(*query) for query in queries.tolist()]
 
