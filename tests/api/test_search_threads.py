@@ -39,6 +39,10 @@ class Scans:
         ]
 
 
+def long(_reference: str, queries: Sequence[Query]) -> list[Found | None]:
+    return [None] * len(queries)
+
+
 def query(k: int) -> Query:
     return Query(vector=np.zeros(2, np.float32), k=k)
 
@@ -48,7 +52,7 @@ async def begin(threads: SearchThreads, scans: Scans, ks: Sequence[int]) -> list
     tasks = []
     for k in ks:
         tasks.append(asyncio.create_task(threads.search("library", query(k))))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)  # it is looked at, and goes to a thread
         await asyncio.to_thread(scans.begun.wait)
     return tasks
 
@@ -57,7 +61,7 @@ def test_what_arrives_during_a_scan_shares_the_next() -> None:
     scans = Scans()
 
     async def scenario() -> list[int]:
-        threads = SearchThreads(scans, threads=2, waiting=10)
+        threads = SearchThreads(long, scans, threads=2, waiting=10)
         tasks = await begin(threads, scans, [1, 2, 3, 4])
         scans.go.set()
         answers = [json.loads(await task)["position"] for task in tasks]
@@ -72,7 +76,7 @@ def test_a_fault_or_a_client_that_left_concerns_nobody_else() -> None:
     scans = Scans()
 
     async def scenario() -> list[object]:
-        threads = SearchThreads(scans, threads=1, waiting=10)
+        threads = SearchThreads(long, scans, threads=1, waiting=10)
         tasks = await begin(threads, scans, [1, -1, 3, 4])
         tasks[2].cancel()
         scans.go.set()
@@ -85,7 +89,7 @@ def test_a_fault_or_a_client_that_left_concerns_nobody_else() -> None:
 
 def test_each_of_a_failed_scan_gets_an_error_of_its_own() -> None:
     async def scenario() -> list[BaseException]:
-        threads = SearchThreads(Scans(), threads=1, waiting=10)
+        threads = SearchThreads(long, Scans(), threads=1, waiting=10)
         tasks = [asyncio.create_task(threads.search("missing", query(1))) for _ in range(3)]
         errors = await asyncio.gather(*tasks, return_exceptions=True)
         threads.close()
@@ -102,7 +106,7 @@ def test_more_than_may_wait_are_sent_away() -> None:
     scans = Scans()
 
     async def scenario() -> None:
-        threads = SearchThreads(scans, threads=1, waiting=1)
+        threads = SearchThreads(long, scans, threads=1, waiting=1)
         tasks = await begin(threads, scans, [1, 2])
         with pytest.raises(Overloaded):
             await threads.search("library", query(3))
@@ -118,9 +122,9 @@ def test_what_arrives_in_one_turn_of_the_loop_shares_a_scan_and_each_gets_its_ow
     scans.go.set()
 
     async def scenario() -> list[object]:
-        threads = SearchThreads(scans, threads=1, waiting=1)
-        asked = [threads.search_in_loop("library", query(k)) for k in (3, -1, 5)]
-        found = await asyncio.gather(*asked, threads.search_in_loop("missing", query(1)), return_exceptions=True)
+        threads = SearchThreads(scans, scans, threads=1, waiting=1)
+        asked = [threads.search("library", query(k)) for k in (3, -1, 5)]
+        found = await asyncio.gather(*asked, threads.search("missing", query(1)), return_exceptions=True)
         threads.close()
         return list(found)
 
@@ -133,23 +137,39 @@ def test_what_arrives_in_one_turn_of_the_loop_shares_a_scan_and_each_gets_its_ow
     assert isinstance(missing, LibraryNotFound)
 
 
-def test_one_turn_of_the_loop_has_room_for_a_few_searches_only() -> None:
-    scans = Scans()
+def test_what_takes_long_goes_to_threads_and_the_rest_of_its_turn_does_not() -> None:
+    scans, in_loop = Scans(), Scans()
     scans.go.set()
+    in_loop.go.set()
 
-    async def scenario() -> tuple[bool, bool]:
-        threads = SearchThreads(scans, threads=1, waiting=1)
-        room = []
+    def short(reference: str, queries: Sequence[Query]) -> list[Found | None]:
+        return [None if one.k > 9 else found for one, found in zip(queries, in_loop(reference, queries), strict=True)]
 
-        async def ask(k: int) -> None:
-            room.append(threads.room_in_loop("library"))
-            await threads.search_in_loop("library", query(k))
-
-        await asyncio.gather(*(ask(k) for k in range(MOST_IN_LOOP + 1)))
+    async def scenario() -> list[int]:
+        threads = SearchThreads(short, scans, threads=1, waiting=1)
+        answers = await asyncio.gather(*(threads.search("library", query(k)) for k in (3, 30, 5)))
         threads.close()
-        return all(room[:MOST_IN_LOOP]), room[MOST_IN_LOOP]
+        return [json.loads(answer)["position"] for answer in answers]
 
-    assert asyncio.run(scenario()) == (True, False)
+    assert asyncio.run(scenario()) == [3, 30, 5]
+    assert in_loop.seen == [[3, 30, 5]]
+    assert scans.seen == [[30]]
+
+
+def test_one_turn_of_the_loop_has_room_for_a_few_searches_only() -> None:
+    scans, in_loop = Scans(), Scans()
+    scans.go.set()
+    in_loop.go.set()
+
+    async def scenario() -> None:
+        threads = SearchThreads(in_loop, scans, threads=1, waiting=1)
+        await asyncio.gather(*(threads.search("library", query(k)) for k in range(MOST_IN_LOOP + 1)))
+        threads.close()
+
+    asyncio.run(scenario())
+
+    assert in_loop.seen == [list(range(MOST_IN_LOOP))]
+    assert scans.seen == [[MOST_IN_LOOP]]
 
 
 def test_concurrent_searches_through_threads_answer_as_those_in_the_loop(tmp_path: Path) -> None:

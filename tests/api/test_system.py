@@ -1,10 +1,17 @@
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+import structlog
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
 from pergamum.api.dependencies import Services
+from pergamum.api.logs import configure_logs
+from pergamum.api.middleware import Observed
+from pergamum.api.observability import Metrics
 from tests.api.conftest import assert_problem, chunk, new_library, put, serving
 
 
@@ -40,6 +47,29 @@ def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:
         assert client.get("/v1/libraries/kept").json()["created_at"] == before[0]["created_at"]
         assert client.post(f"{library}/search", json={"vector": [1, 2]}).json()["hits"][0]["distance"] == 0
         assert client.get(operation).json()["status"] == "succeeded"
+
+
+def test_what_is_logged_during_a_request_names_it(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("info", "json")
+    log = structlog.get_logger("a test")
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        log.info("at work")
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def ignore(_message: Message) -> None:
+        """Nobody reads the answer."""
+
+    async def nothing() -> Message:
+        return {"type": "http.disconnect"}
+
+    scope = {"type": "http", "method": "GET", "path": "/", "raw_path": b"/", "headers": [(b"x-request-id", b"abc-1")]}
+    asyncio.run(Observed(app, Metrics())(scope, nothing, ignore))
+    log.info("idle")
+
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    named = {line["event"]: line.get("request_id") for line in lines if line["event"] in {"at work", "idle"}}
+    assert named == {"at work": "abc-1", "idle": None}
 
 
 def test_a_request_id_is_kept_or_made(client: TestClient) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import TypeAlias
 
 import anyio.to_thread
@@ -64,7 +65,10 @@ def _lifespan(services: Services, limits: Limits, start: Callable[[], None], clo
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = limits.request_threads
-        app.state.search_threads = SearchThreads(services.search.search_each, limits.search_threads, WAITING_SEARCHES)
+        short = partial(services.search.search_short, limits.inline_search_ms / 1e3)
+        app.state.search_threads = SearchThreads(
+            short, services.search.search_each, limits.search_threads, WAITING_SEARCHES
+        )
         start()
         try:
             yield

@@ -2,9 +2,14 @@
 
 import logging
 import sys
+from contextvars import ContextVar
+from typing import Final
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id")
+"""The request that is being answered; structlog's own context variables take as long to set as a route to find."""
 
 
 def configure_logs(level: str, form: str) -> None:
@@ -18,7 +23,7 @@ def configure_logs(level: str, form: str) -> None:
     least: int = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _with_request_id,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper("iso", utc=True),
             *closing,
@@ -28,6 +33,13 @@ def configure_logs(level: str, form: str) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=max(least, logging.WARNING), format="%(levelname)s %(name)s %(message)s", force=True)
+
+
+def _with_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    request_id = REQUEST_ID.get(None)
+    if request_id is not None:
+        event["request_id"] = request_id
+    return event
 
 
 def leave_to_logging() -> None:

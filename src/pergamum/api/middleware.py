@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pergamum.api.logs import REQUEST_ID
 from pergamum.api.observability import Metrics
 from pergamum.api.problems import internal_problem, problem
 from pergamum.errors import ShuttingDown
@@ -58,8 +59,7 @@ class Observed:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id.decode("ascii"))
+        REQUEST_ID.set(request_id.decode("ascii"))
         started, status = time.perf_counter(), 0
 
         async def watched(message: Message) -> None:

@@ -31,6 +31,7 @@ class Metrics:
             registry=self._registry,
         )
         self._seen: dict[tuple[str, str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
+        self._plans: dict[str, Callable[[], None]] = {}
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request. `route` is the template of its path, so that there are few of them."""
@@ -44,7 +45,10 @@ class Metrics:
 
     def search(self, plan: str) -> None:
         """Count a search."""
-        self._searches.labels(plan).inc()
+        count = self._plans.get(plan)
+        if count is None:
+            count = self._plans[plan] = self._searches.labels(plan).inc
+        count()
 
     def flush(self, seconds: float) -> None:
         """Note how long a flush took."""

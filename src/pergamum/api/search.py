@@ -1,8 +1,8 @@
 """Routes of searches: the one place where the way through threads and models would cost more than the work.
 
-The route is `async` and reads the raw body. A search that is predicted to be short is made in the event loop, together
-with those that came in the same turn of it; any other, and any that has to wait for files or an embedding, goes to the
-search threads.
+The route is `async` and reads the raw body. A search by vector that is predicted to be short is made in the event
+loop, together with those that came in the same turn of it; any other, and any that has to wait for files or an
+embedding, goes to the search threads.
 """
 
 from typing import Final
@@ -53,9 +53,7 @@ async def search(library: LibraryReference, request: Request) -> Response:
     wanted = asked()
     if wanted.vector is None or wanted.options is not PLAIN:
         return await threads.run(lambda: _json(search_out(service.search(library, wanted))))
-    short = service.takes_at_most(limit.inline_search_ms / 1e3, library, wanted)
-    search_here = threads.search_in_loop if short and threads.room_in_loop(library) else threads.search
-    return Response(await search_here(library, wanted), media_type=JSON)
+    return Response(await threads.search(library, wanted), media_type=JSON)
 
 
 @router.post("/search:batch", **answers(SearchBatchOut, takes=SearchBatchIn, refuses=REFUSES))

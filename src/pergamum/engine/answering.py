@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from pergamum.domain.query import Answer, Explanation, Hit
+from pergamum.domain.query import Answer, Explanation, Filtering, Hit
 from pergamum.domain.vectors import Matrix, Metric, query_lengths
 from pergamum.engine.planner import Asked, Extent, Plan, Planner
 from pergamum.engine.view import View
@@ -27,6 +27,15 @@ class Search:
     asked: Asked
     allowed: SlotMask | None = None
     explain: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scope:
+    """What a search looks at: a view, those of its slots that may be found, and the filter that left them, if any."""
+
+    view: View
+    searched: SlotMask
+    filtering: Filtering | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +80,9 @@ def vouched(view: View, search: Search, searched: SlotMask, plan: Plan, first: N
     if first.rescanned == len(search.queries):  # the index has seen to it
         return Found(first, plan, frozenset(range(first.rescanned)))
     last = first.distances[:, -1]
-    beyond = plan.foreign_beyond
+    beyond, farthest = plan.foreign_beyond, last.max()
+    if np.isfinite(farthest) and farthest <= beyond and _metric(view) is not Metric.DOT:  # as it nearly always is
+        return Found(first, plan)
     far = last > (beyond * query_lengths(search.queries, Metric.DOT) if _metric(view) is Metric.DOT else beyond)
     short = np.isinf(last)
     if not (far | short).any() or view.index is None or view.vectors is None:

@@ -23,19 +23,20 @@ from pergamum.domain.library import IndexSpec
 from pergamum.domain.query import Answer, Recall, wanted_share
 from pergamum.domain.replies import Keep
 from pergamum.domain.vectors import Matrix, Vector
-from pergamum.engine.answering import Search, Stages, assembled, explanation, extent_of, nothing, vouched, within
+from pergamum.engine.answering import Scope, Search, Stages, assembled, explanation, extent_of, nothing, vouched, within
 from pergamum.engine.by_filter import by_filter
+from pergamum.engine.hit_rows import HitRows
 from pergamum.engine.index_status import IndexStatus, index_status
 from pergamum.engine.live_columns import ColumnsLoader, Prepared
 from pergamum.engine.live_recall import LiveRecall
 from pergamum.engine.live_selection import selecting, selection
 from pergamum.engine.planner import Asked, Planner
 from pergamum.engine.recovery import open_view
-from pergamum.engine.retrieval import Pinned, Question, Retrieval, UnreadableRows, rows_at
+from pergamum.engine.retrieval import Pinned, Question, Retrieval, UnreadableRows
 from pergamum.engine.snapshots import discard_snapshots, save_snapshot, snapshot_bytes
 from pergamum.engine.state_machine import StateMachine
 from pergamum.engine.view import Built, View
-from pergamum.engine.where import Where, filtered, known_slots
+from pergamum.engine.where import Where, filtered, filtering, known_slots
 from pergamum.engine.written import Written
 from pergamum.errors import KeywordsDamaged, LibraryNotFound, LibraryReadOnly, PergamumError, StorageFull
 from pergamum.index.mask import SlotMask
@@ -66,6 +67,7 @@ class LiveLibrary:
         except BaseException:
             store.close()
             raise
+        self._rows = HitRows(store, self._view.state.position)
         self._failure: str | None = None
         self._planner, self.live_recall, self._retired = Planner(None), LiveRecall(), False
 
@@ -165,11 +167,7 @@ class LiveLibrary:
         """
         asked = Asked(k, wanted_share(recall, self._view.state.library.recall), len(queries))
         search = Search(queries, asked, allowed, explain)
-        if where is None:
-            return self._settled(lambda: self._answers(self._view, search, Stages.begin()))
-        return self._settled(
-            lambda: self._pinned(where, lambda pinned, stages: self._answers(pinned.view, search, stages, pinned))
-        )
+        return self._settled(lambda: self._answers(search, where, Stages.begin()))
 
     def retrieve(self, question: Question) -> Answer:
         """Return the answer to a question that asks for more than the nearest, all of it at one position.
@@ -177,7 +175,9 @@ class LiveLibrary:
         Raises `UnknownField`, `InvalidFilter` as `search` does, and what is wrong with examples to search by.
         """
         return self._settled(
-            lambda: self._pinned(question.where, lambda pinned, stages: Retrieval(pinned, question, stages).answer())
+            lambda: self._pinned(
+                question.where, Stages.begin(), lambda pinned, stages: Retrieval(pinned, question, stages).answer()
+            )
         )
 
     def _settled(self, attempt: Callable[[], T | None]) -> T:
@@ -203,9 +203,8 @@ class LiveLibrary:
             self._leave_out_damaged(error.slots)
             return None
 
-    def _pinned(self, where: Where | None, work: Callable[[Pinned, Stages], T | None]) -> T | None:
+    def _pinned(self, where: Where | None, stages: Stages, work: Callable[[Pinned, Stages], T | None]) -> T | None:
         """Return what `work` makes of a view and of rows at its position, None when there was a write between."""
-        stages = Stages.begin()
         if where is not None:
             self.view_with_columns()
         with self._store.reading() as rows:
@@ -217,10 +216,23 @@ class LiveLibrary:
             stages.done("view" if where is None else "filter")
             return work(Pinned(view, rows, self._planner_of(view), searched, filtering), stages)
 
-    def _answers(self, view: View, search: Search, stages: Stages, pinned: Pinned | None = None) -> list[Answer] | None:
-        """Answer from `view`, or return None when a row of a hit has changed since. Raises `UnreadableRows`."""
-        planner = self._planner_of(view)
-        searched = within(view, search.allowed) if pinned is None else pinned.searched
+    def _scope(self, search: Search, where: Where | None, stages: Stages) -> Scope | None:
+        """Return what a search looks at, or None when there was a write while the filter was evaluated."""
+        view = self._view
+        if where is None:
+            return Scope(view, within(view, search.allowed))
+        known = known_slots(view, where)
+        if known is None:
+            return self._pinned(where, stages, lambda pinned, _: Scope(pinned.view, pinned.searched, pinned.filtering))
+        stages.done("filter")
+        return Scope(view, known, filtering(view, known, cached=True))
+
+    def _answers(self, search: Search, where: Where | None, stages: Stages) -> list[Answer] | None:
+        """Answer from one view, or return None when a row of a hit has changed since. Raises `UnreadableRows`."""
+        scope = self._scope(search, where, stages)
+        if scope is None:
+            return None
+        view, searched, planner = scope.view, scope.searched, self._planner_of(scope.view)
         extent = extent_of(view, searched)
         chosen = planner.plan(search.asked, extent)
         stages.done("plan")
@@ -231,17 +243,14 @@ class LiveLibrary:
         found = vouched(view, search, searched, chosen, first)
         stages.done("index")
         slots = set(found.neighbours.slots.ravel().tolist()) - {-1}
-        rows = self._rows_at(slots) if pinned is None else rows_at(pinned.rows, list(slots))
-        position = view.state.position
+        rows, position = self._rows.at(slots), view.state.position
         if len(rows) < len(slots) or any(row.changed > position for row in rows.values()):
             return None
         stages.done("rows")
         if self.live_recall.picks(len(search.queries)):
             self.live_recall.take(view, search, searched, found)
         told = explanation(planner, search, extent, found, stages) if search.explain else None
-        if told is not None and pinned is not None:
-            told = replace(told, filter=pinned.filtering)
-        return assembled(view, found, rows, told)
+        return assembled(view, found, rows, told and replace(told, filter=scope.filtering))
 
     def _planner_of(self, view: View) -> Planner:
         planner = self._planner
@@ -253,25 +262,12 @@ class LiveLibrary:
             self.live_recall.forget()  # what was compared so far speaks of the curve before
         return planner
 
-    def _rows_at(self, slots: set[int]) -> dict[int, StoredChunk]:
-        if not slots:
-            return {}
-        with self._store.reading() as rows:
-            return rows_at(rows, list(slots))
-
     def _leave_out_damaged(self, slots: set[int]) -> None:
         """Publish a view without those of `slots` whose rows cannot be read."""
         with self._writer:
-            damaged = [slot for slot in sorted(slots) if not self._readable(slot)]
+            damaged = [slot for slot in sorted(slots) if not self._rows.readable(slot)]
             log.error("damaged rows left out", library=str(self._view.state.library.id), slots=damaged)
             self._view = self._view.without(damaged)
-
-    def _readable(self, slot: int) -> bool:
-        try:
-            self._rows_at({slot})
-        except UnreadableRows:
-            return False
-        return True
 
     # Write ---------------------------------------------------------------------------------------------------------
 
@@ -331,6 +327,7 @@ class LiveLibrary:
                 after = after.with_columns(before.columns.following(written, machine.state, work.rows))
             work.rows.save_state(machine.state)
             work.commit()
+            self._rows.follow(machine.state, before.state, (*machine.dead, *machine.rewritten))
             self._view = after
         self._observe_flush(time.perf_counter() - started)
         return outcomes

@@ -204,8 +204,9 @@ class Planner:
         return self.curve.foreign_beyond[self._ranks[place - 1]] if place else -math.inf
 
     def _scan_seconds(self, k: int, share: float, extent: Extent) -> float:
-        """Return what an exact scan of all slots takes."""
-        seconds = self._scans.get((k, share))
+        """Return what an exact scan takes. It takes no longer where less is allowed than in any measurement."""
+        least = self._selectivities[0] if self._selectivities else 0.0
+        seconds = self._scans.get((k, least if not share and extent.selectivity <= least else share))
         if seconds is None or self.curve is None:
             return extent.slots * extent.dimension / SCAN_BYTES_PER_SECOND
         return seconds * extent.slots / self.curve.slots

@@ -68,8 +68,9 @@ class StateMachine:
     """The commands of one group, applied in order.
 
     `state` is where the library stands after them; `vectors` are new, in the slots from `first_slot` on; `dead` are
-    the slots that lost their chunk; `written` hears of the rows that changed, if somebody wants to know. `select`
-    says what a command by filter is about. REQUIRES: one thread; `vector_at` reads a slot below `first_slot`.
+    the slots that lost their chunk, `rewritten` those whose row may be another now; `written` hears of the rows that
+    changed, if somebody wants to know. `select` says what a command by filter is about. REQUIRES: one thread;
+    `vector_at` reads a slot below `first_slot`.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class StateMachine:
         self.first_slot = state.next_slot
         self.vectors: list[Vector] = []
         self.dead: list[int] = []
+        self.rewritten: list[int] = []
 
     def apply(self, command: Command, keep: Keep | None = None) -> Outcome:
         """Apply one command and keep the reply to it, if told to; a refused one takes a position, and nothing else.
@@ -332,6 +334,7 @@ class StateMachine:
     def store_chunks(self, chunks: Sequence[StoredChunk]) -> None:
         """Store chunks, in place of those with their ids."""
         self.rows.put_chunks(chunks)
+        self.rewritten.extend(row.slot for row in chunks if row.slot < self.first_slot)
         if self._written is not None:
             self._written.note(self.state.library.metadata_schema, chunks=chunks)
 

@@ -50,5 +50,10 @@ def filtered(view: View, rows: Rows, where: Where) -> tuple[SlotMask, Filtering]
     tree = where.under(view.state.library.metadata_schema)
     found = known(view, tree)
     mask = allowed(view, rows, tree) if found is None else found
+    return mask, filtering(view, mask, cached=found is not None)
+
+
+def filtering(view: View, mask: SlotMask, *, cached: bool) -> Filtering:
+    """Return what is to be told of a filter that left these slots of the view."""
     left = max(0, view.state.next_slot - mask.dead)
-    return mask, Filtering(left / view.live_slots if view.live_slots else 1.0, found is not None)
+    return Filtering(left / view.live_slots if view.live_slots else 1.0, cached)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
+from math import inf
 from typing import Final, Self, TypeAlias
 from uuid import UUID
 
@@ -42,6 +43,10 @@ class _Wanted:
     def of(cls, library: Library, query: Query) -> Self:
         return cls(query.k, query.recall, query.explain, _where(library, query))
 
+    def predicted_seconds(self, live: LiveLibrary) -> float:
+        """Return what one of them should take now; infinity where nobody can tell."""
+        return live.predicted_seconds(1, self.k, self.recall, self.where)
+
 
 @dataclass(frozen=True, slots=True)
 class Means:
@@ -68,34 +73,42 @@ class SearchService:
             wanted, vector = self._plain(live, query)
             return self._answers(live, vector[np.newaxis], wanted)[0]
 
-    def takes_at_most(self, seconds: float, reference: str, query: Query) -> bool:
-        """Whether this search by vector should take no longer now; never where it would wait for files.
-
-        REQUIRES: its options are PLAIN.
-        """
-        library_id = self._catalog.resolve(reference)
-        if not self._catalog.is_open(library_id):
-            return False
-        with self._catalog.opened(library_id) as live:
-            where = _where(live.view.state.library, query)
-            return live.predicted_seconds(1, query.k, query.recall, where) <= seconds
-
     def search_each(self, reference: str, queries: Sequence[Query]) -> list[Found]:
         """Return what becomes of each query, in order; those that ask for the same share one search."""
         library_id = self._catalog.resolve(reference)
         with self._catalog.opened(library_id) as live:
-            return self._each(live, library_id, queries, stop_at_fault=False)
+            found = self._each(live, library_id, queries)
+        return [found[place] for place in range(len(queries))]
+
+    def search_short(self, seconds: float, reference: str, queries: Sequence[Query]) -> list[Found | None]:
+        """Do as `search_each` does, with None for each query that should take longer now, or wait for files.
+
+        REQUIRES: queries by vector whose options are PLAIN.
+        """
+        library_id = self._catalog.resolve(reference)
+        if not self._catalog.is_open(library_id):
+            return [None] * len(queries)
+        with self._catalog.opened(library_id) as live:
+            found = self._each(live, library_id, queries, most_seconds=seconds)
+        return [found.get(place) for place in range(len(queries))]
 
     def search_all(self, reference: str, queries: Sequence[Query]) -> list[Answer]:
         """Return an answer for each query, in order. Raises what is wrong with the first that is."""
         library_id = self._catalog.resolve(reference)
         with self._catalog.opened(library_id) as live:
             found = self._each(live, library_id, queries, stop_at_fault=True)
-        return [answer for answer in found if isinstance(answer, Answer)]
+        return [answer for place in range(len(queries)) if isinstance(answer := found[place], Answer)]
 
     def _each(
-        self, live: LiveLibrary, library_id: UUID, queries: Sequence[Query], *, stop_at_fault: bool
-    ) -> list[Found]:
+        self,
+        live: LiveLibrary,
+        library_id: UUID,
+        queries: Sequence[Query],
+        *,
+        stop_at_fault: bool = False,
+        most_seconds: float = inf,
+    ) -> dict[int, Found]:
+        """Return what becomes of the queries by their places, but for those that should take longer."""
         found: dict[int, Found] = {}
         alike: dict[_Wanted, list[tuple[int, Vector]]] = {}
         for place, query in enumerate(queries):
@@ -110,15 +123,17 @@ class SearchService:
                     raise fault.located(query=place) from None
                 found[place] = fault
         for wanted, asked in alike.items():
+            if most_seconds < inf and wanted.predicted_seconds(live) > most_seconds:
+                continue
             places = [place for place, _ in asked]
             try:
-                each: Sequence[Found] = self._answers(live, np.stack([vector for _, vector in asked]), wanted)
+                answers = self._answers(live, np.stack([vector for _, vector in asked]), wanted)
+                found.update(zip(places, answers, strict=True))
             except FAULTS as fault:  # the schema has changed since the filter was checked
                 if stop_at_fault:
                     raise fault.located(query=places[0]) from None
-                each = [copy(fault) for _ in asked]
-            found.update(zip(places, each, strict=True))
-        return [found[place] for place in range(len(queries))]
+                found.update((place, copy(fault)) for place in places)
+        return found
 
     def _plain(self, live: LiveLibrary, query: Query) -> tuple[_Wanted, Vector]:
         check_limits(query, self._means.max_k)

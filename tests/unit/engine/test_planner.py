@@ -60,6 +60,19 @@ def test_what_is_not_known_to_reach_the_recall_is_scanned(asked: Asked, extent: 
     assert plan.exact
 
 
+def test_a_scan_of_less_than_was_ever_measured_takes_no_longer_than_that_of_the_least() -> None:
+    quick = point(0, 1.0, 2e-4, strategy="exact_scan", selectivity=0.05)
+    planner = Planner(curve([*SCANS, quick, *GRAPH], SLOTS))
+
+    few, unbuilt = (
+        planner.plan(Asked(10, 0.9), Extent(SLOTS, built, allowed, 1_000))
+        for built, allowed in ((SLOTS, SLOTS // 1_000), (0, SLOTS))
+    )
+
+    assert few.seconds == pytest.approx(SEARCH_SECONDS + 2e-4)
+    assert unbuilt.seconds == pytest.approx(SEARCH_SECONDS + SLOTS * 1_000 / 20e9)
+
+
 def test_a_graph_that_costs_more_than_the_scan_is_refused() -> None:
     planner = Planner(curve([*SCANS, point(20, 0.96, 1.1e-3)], SLOTS))
 
