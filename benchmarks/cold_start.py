@@ -1,9 +1,11 @@
 """Seconds from the start of the server's process to the first correct answer, with many chunks stored already.
 
     python -m benchmarks.cold_start [--chunks 200000] [--dimension 256] [--repeats 5]
+    python -m benchmarks.cold_start --chunks 1000000 --index hnsw [--data-dir FOLDER]
 
 Cold: the system's page cache is dropped before the start (Linux, as root), so code and data come from the disk. Warm:
-it is not. Correct means that the vector of a known chunk finds that chunk, at distance zero.
+it is not. Correct means that the vector of a known chunk finds that chunk, at distance zero. --index builds one before;
+--data-dir keeps the folder, and takes what an earlier run with the same options has left there.
 """
 
 import argparse
@@ -35,15 +37,26 @@ def main() -> None:
     print(environment())
     vectors = corpus(options.chunks, options.dimension)
     with tempfile.TemporaryDirectory() as name:
-        data_dir = Path(name) / "data"
-        with running(data_dir) as server:
-            fill(server, vectors)
+        data_dir = options.data_dir or Path(name) / "data"
+        if not data_dir.exists():
+            _prepare(data_dir, vectors, options.index)
         rows = [_row("warm page cache", _starts(data_dir, vectors, options.repeats, cold=False))]
         if os.access(DROP_CACHES, os.W_OK):
             rows.append(_row("page cache dropped", _starts(data_dir, vectors, options.repeats, cold=True)))
         else:
             print("not root, or not Linux: the page cache cannot be dropped, only warm starts are measured\n")
     print(table(["start", "seconds to the first correct answer (range)", "of processor time (range)"], rows))
+
+
+def _prepare(data_dir: Path, vectors: Vectors, index: str | None) -> None:
+    """Store the chunks, and build the index where one is asked for."""
+    with running(data_dir) as server:
+        if index is None:
+            fill(server, vectors)
+        else:  # nothing else is built meanwhile
+            fill(server, vectors, index={"kind": "brute_force"})
+            server.build_index(index)
+        server.settle()
 
 
 def _row(name: str, starts: list[Start]) -> list[str]:
@@ -55,6 +68,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--chunks", type=int, default=200_000)
     parser.add_argument("--dimension", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--index", help="kind of the index to build first: hnsw, ivf")
+    parser.add_argument("--data-dir", type=Path, help="keep the data there, or take them from there")
     return parser.parse_args()
 
 

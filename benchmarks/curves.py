@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.peers import Contestant
-from benchmarks.vector_sets import pinned
+from benchmarks.vector_sets import K, pinned
 
-EFFORTS = (10, 16, 24, 36, 54, 66, 80, 100, 120, 150, 180, 220, 270, 330, 400, 500, 600, 750, 900, 1350)
 ENOUGH = 0.993
 """No larger effort is tried once this recall is reached."""
 
@@ -77,28 +77,33 @@ def measured(contestants: Sequence[Contestant], repeats: int, asked: int) -> lis
         curves = [Curve(contestant, points(contestant)) for contestant in contestants]
         for repeat in range(repeats):
             turns = curves[repeat % len(curves) :] + curves[: repeat % len(curves)]
-            for effort in EFFORTS:
-                take_turns(turns, effort, asked)
+            for step in range(max(len(curve.points) for curve in curves)):
+                take_turns(turns, step, asked)
     return curves
 
 
-def take_turns(curves: Sequence[Curve], effort: int, asked: int) -> None:
+def take_turns(curves: Sequence[Curve], step: int, asked: int) -> None:
     for curve in curves:
-        for point in curve.points:
-            if point.effort == effort:
-                point.seconds.append(seconds_a_query(curve.contestant, effort, asked))
+        for point in curve.points[step : step + 1]:
+            point.seconds.append(seconds_a_query(curve.contestant, point.effort, asked))
 
 
 def points(contestant: Contestant) -> list[Point]:
     """Return the recall of ascending efforts, until one has reached ENOUGH or they make no difference."""
     found = list[Point]()
-    for effort in EFFORTS:
+    for effort in contestant.efforts:
         search = contestant.aimed(effort)
-        answers = np.array([np.ravel(search(query)) for query in contestant.queries()], dtype=np.int64)
+        answers = np.array([row_of(search(query)) for query in contestant.queries()])
         found.append(Point(effort, contestant.data.recall(answers)))
         if found[-1].recall >= ENOUGH or flat(found):
             break
     return [point for point in found if point.recall >= USELESS] or found[-1:]
+
+
+def row_of(answer: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
+    """Return an answer as K numbers, -1 where it has fewer."""
+    row = np.ravel(answer)[:K].astype(np.int64)
+    return np.pad(row, (0, K - len(row)), constant_values=-1)
 
 
 def flat(found: Sequence[Point]) -> bool:

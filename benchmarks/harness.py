@@ -32,6 +32,7 @@ CHUNKS_A_DOCUMENT = 10
 START_SECONDS = 120.0
 STOP_SECONDS = 60.0
 IDLE_SECONDS = 0.5
+POLL_SECONDS = 0.2
 SERVE = ("-m", "pergamum", "serve")
 WORDS = ["alder", "birch", "cedar", "dune", "ember", "fern", "grove", "heath", "inlet", "juniper", "knoll", "larch"]
 
@@ -59,7 +60,9 @@ def encoded(vector: Vectors) -> str:
     return base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii")
 
 
-def documents(vectors: Vectors | None, contents: Sequence[str]) -> Iterator[Json]:
+def documents(
+    vectors: Vectors | None, contents: Sequence[str], metadata: Sequence[Json] | None = None
+) -> Iterator[Json]:
     """Yield documents of CHUNKS_A_DOCUMENT chunks; chunk number i is called c<i>. Without vectors the server embeds."""
     for first in range(0, len(contents), CHUNKS_A_DOCUMENT):
         numbers = range(first, min(first + CHUNKS_A_DOCUMENT, len(contents)))
@@ -67,6 +70,9 @@ def documents(vectors: Vectors | None, contents: Sequence[str]) -> Iterator[Json
         if vectors is not None:
             for chunk, number in zip(chunks, numbers, strict=True):
                 chunk["embedding"] = encoded(vectors[number])
+        if metadata is not None:
+            for chunk, number in zip(chunks, numbers, strict=True):
+                chunk["metadata"] = metadata[number]
         yield {"id": f"d{first // CHUNKS_A_DOCUMENT}", "chunks": chunks}
 
 
@@ -139,10 +145,19 @@ class Server:
             raise SystemExit(f"{method} {path}: {response.status} {raw[:500].decode()}")
         return json.loads(raw) if raw else None
 
-    def create_library(self, name: str = LIBRARY, dimension: int | None = None) -> None:
+    def create_library(self, name: str = LIBRARY, dimension: int | None = None, **settings: Json) -> None:
         """Make a library; without a dimension it embeds texts by the local model."""
-        body = {"name": name} if dimension is None else {"name": name, "dimension": dimension}
+        body = {"name": name, **settings} if dimension is None else {"name": name, "dimension": dimension, **settings}
         self.send("POST", "/v1/libraries", json.dumps(body).encode())
+
+    def build_index(self, kind: str, name: str = LIBRARY) -> None:
+        """Ask for another index; return once it answers searches."""
+        operation = self.send("POST", f"/v1/libraries/{name}/index", json.dumps({"kind": kind}).encode())
+        while operation["status"] in {"queued", "running"}:
+            time.sleep(POLL_SECONDS)
+            operation = self.send("GET", f"/v1/operations/{operation['id']}")
+        if operation["status"] != "succeeded":
+            raise SystemExit(f"the index was not built: {operation}")
 
     def import_documents(self, content: bytes, name: str = LIBRARY, on_error: str = "skip") -> Json:
         """Import NDJSON; end the benchmark when a line is refused."""
@@ -188,11 +203,17 @@ def running(data_dir: Path) -> Iterator[Server]:
         server.stop()
 
 
-def fill(server: Server, vectors: Vectors, batch: int = 50_000) -> None:
-    """Make the library and store a chunk for each vector."""
-    server.create_library(dimension=vectors.shape[1])
-    contents = texts(len(vectors))
-    items = documents(vectors, contents)
+def fill(
+    server: Server,
+    vectors: Vectors,
+    batch: int = 50_000,
+    *,
+    metadata: Sequence[Json] | None = None,
+    **settings: Json,
+) -> None:
+    """Make the library, with these settings, and store a chunk for each vector."""
+    server.create_library(dimension=vectors.shape[1], **settings)
+    items = documents(vectors, texts(len(vectors)), metadata)
     for _ in range(0, len(vectors), batch):
         server.import_documents(lines(islice(items, batch // CHUNKS_A_DOCUMENT)))
 

@@ -41,18 +41,20 @@ class Work:
 
 @dataclass(frozen=True)
 class SetResults:
-    """All about one set; `curves` has ours first, then hnswlib's."""
+    """All about one set; `curves` has ours first, then hnswlib's. `compact`: bytes of our graph in that layout."""
 
     data: DataSet
     curves: list[Curve]
     work: Work
     searches: TwoCores
     builds: TwoCores
+    partitions: TwoCores
+    compact: int
 
     @property
     def memory(self) -> float:
-        """Memory of our index, of that of the float32 vectors."""
-        return self.curves[0].contestant.size / self.data.vectors.nbytes
+        """Memory of our graph in the compact layout, of that of the float32 vectors."""
+        return self.compact / self.data.vectors.nbytes
 
     @property
     def build_ratios(self) -> list[float]:
@@ -83,9 +85,9 @@ class Aim:
         return [self.what, f"{sign} {self.wanted:g}", spread(self.reached, 2), "met" if met else "**missed**"]
 
 
-def environment() -> str:
+def environment(peers: Sequence[str] = PEERS) -> str:
     """Return machine, versions and load, as they are before the run."""
-    versions = ", ".join(f"{name} {version(name)}" for name in PEERS)
+    versions = ", ".join(f"{name} {version(name)}" for name in peers)
     return f"{time.strftime('%Y-%m-%d')}. {harness.environment().strip()}\n{versions}"
 
 
@@ -130,11 +132,17 @@ def aims(results: Results) -> Iterator[Aim]:
     for one in results.sets:
         name = one.data.name
         yield Aim(f"{name}: building by two threads, of two processes", SCALING_AIM, one.builds.ratios)
+        yield Aim(f"{name}: building ivf by two threads, of two processes", SCALING_AIM, one.partitions.ratios)
         yield Aim(f"{name}: searching by two threads, of two processes", SCALING_AIM, one.searches.ratios)
     for one in results.sets:
         name, scored = one.data.name, one.work.scored
         yield Aim(f"{name}: distances a query, p99 of p50", WORK_AIM, [float(scored[1] / scored[0])], False)
-    yield Aim("sentences-384: memory, of the float32 vectors", MEMORY_AIM, [results.sets[-1].memory], False)
+    yield Aim(
+        "sentences-384: memory of the compact layout, of the float32 vectors",
+        MEMORY_AIM,
+        [results.sets[-1].memory],
+        False,
+    )
     yield Aim("words-100: exponent of the time of a query by vectors", GROWTH_AIM, results.growth.exponents(), False)
 
 
@@ -196,7 +204,11 @@ def two_cores_table(sets: Sequence[SetResults]) -> str:
             spread(found.ratios, 2),
         ]
         for one in sets
-        for what, found, digits in (("builds/hour", per_hour(one.builds), 0), ("queries/s", one.searches, 0))
+        for what, found, digits in (
+            ("builds/hour", per_hour(one.builds), 0),
+            ("builds/hour of ivf", per_hour(one.partitions), 0),
+            ("queries/s", one.searches, 0),
+        )
     ]
     return table(head, rows)
 

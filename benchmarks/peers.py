@@ -1,4 +1,7 @@
-"""Graph indexes that take part: ours, hnswlib, faiss and usearch, all with 16 links a layer and 200 candidates."""
+"""Indexes that take part: ours, and the graphs of hnswlib, faiss and usearch, of 16 links a layer and 200 candidates.
+
+`newest_peers.py` has those that came after them.
+"""
 
 import time
 from collections.abc import Callable
@@ -17,11 +20,22 @@ from usearch.index import Index as UsearchIndex
 from benchmarks.vector_sets import LIVE, DataSet, K, pinned, widened
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index.base import Job, Route, Strategy
+from pergamum.index.brute_force.index import BruteForceIndex
 from pergamum.index.hnsw.index import HnswIndex
 from pergamum.index.hnsw.params import HnswParams
+from pergamum.index.ivf.index import IvfIndex
+from pergamum.index.ivf.params import IvfParams
 
 LINKS, CANDIDATES = 16, 200
 OURS, HNSWLIB = "pergamum", "hnswlib"
+OUR_IVF, OUR_SCAN = "pergamum ivf", "pergamum exact scan"
+
+EFFORTS = (10, 16, 24, 36, 54, 66, 80, 100, 120, 150, 180, 220, 270, 330, 400, 500, 600, 750, 900, 1350)
+"""Sizes of a graph's pool."""
+PARTITIONS = (1, 2, 3, 4, 6, 9, 13, 20, 30, 45, 70, 100, 150, 220, 320, 450)
+"""Numbers of partitions looked into."""
+APART = "its arrays; float32 apart, on disk"
+SAVED = "saved file, float32 within"
 
 FaissIndex: TypeAlias = Any
 Search = Callable[[Matrix], npt.NDArray[Any]]
@@ -31,8 +45,9 @@ Search = Callable[[Matrix], npt.NDArray[Any]]
 class Contestant:
     """An index that is built, over the vectors of `data`.
 
-    `aimed(effort)` returns a function from one query (1, d) to its K neighbours, integers of any kind.
-    Efforts of a contestant are used one after the other: some keep them in the index.
+    `aimed(effort)` returns a function from one query, (1, d) or where `flat` (d,), to its K neighbours, integers of any
+    kind. Efforts of a contestant are used one after the other: some keep them in the index. `setting` tells contestants
+    of one name apart; `counted` says what `size`, in bytes, is the size of.
     """
 
     name: str
@@ -42,10 +57,21 @@ class Contestant:
     threads: int
     size: int
     width: int = 0
+    flat: bool = False
+    efforts: tuple[int, ...] = EFFORTS
+    setting: str = ""
+    counted: str = SAVED
+
+    @property
+    def label(self) -> str:
+        """Name and setting."""
+        return f"{self.name}, {self.setting}" if self.setting else self.name
 
     def queries(self, count: int | None = None) -> list[Matrix]:
-        """Return the first queries, each (1, d), with zeros behind where the index has more dimensions."""
+        """Return the first queries, with zeros behind where the index has more dimensions."""
         one_by_one = self.data.one_by_one(count)
+        if self.flat:
+            return [query[0] for query in one_by_one]
         return [widened(query, self.width) for query in one_by_one] if self.width else one_by_one
 
 
@@ -66,24 +92,56 @@ def clocked(make: Callable[[], object], threads: int) -> Clocked:
         return Clocked(made, time.perf_counter() - start)
 
 
-def our_index(vectors: Matrix, threads: int) -> HnswIndex:
-    params = HnswParams(LINKS, CANDIDATES)
-    return HnswIndex.build(vectors, Metric.COSINE, LIVE, params, Job(threads, lambda _: None))
+GRAPH = HnswParams(LINKS, CANDIDATES)
 
 
-def ours(data: DataSet, index: HnswIndex, seconds: tuple[float, ...], threads: int = 1) -> Contestant:
+def our_index(vectors: Matrix, threads: int, metric: Metric = Metric.COSINE, params: HnswParams = GRAPH) -> HnswIndex:
+    return HnswIndex.build(vectors, metric, LIVE, params, Job(threads, lambda _: None))
+
+
+def ours(data: DataSet, index: HnswIndex, seconds: tuple[float, ...], threads: int = 1, name: str = OURS) -> Contestant:
     def aimed(effort: int) -> Search:
         route = Route(Strategy.GRAPH, effort)
         return lambda query: index.search(query, K, data.vectors, LIVE, route).slots
 
-    return Contestant(OURS, data, aimed, seconds, threads, index.memory_bytes)
+    return Contestant(name, data, aimed, seconds, threads, index.memory_bytes, counted=APART)
+
+
+def our_partitions(vectors: Matrix, threads: int, metric: Metric = Metric.COSINE) -> IvfIndex:
+    return IvfIndex.build(vectors, metric, LIVE, IvfParams(), Job(threads, lambda _: None))
+
+
+def of_our_ivf(data: DataSet, threads: int) -> Contestant:
+    """Beside partitions a library keeps 8-bit codes for exact scans: not counted, they are of no use here."""
+    built = clocked(lambda: our_partitions(data.vectors, threads, data.metric), threads)
+    index: IvfIndex = built.made
+
+    def aimed(effort: int) -> Search:
+        route = Route(Strategy.PARTITIONS, effort)
+        return lambda query: index.search(query, K, data.vectors, LIVE, route).slots
+
+    size = index.memory_bytes
+    return Contestant(OUR_IVF, data, aimed, (built.seconds,), threads, size, efforts=PARTITIONS, counted=APART)
+
+
+def of_our_scan(data: DataSet) -> Contestant:
+    """Exact: there is no effort to choose."""
+    empty = BruteForceIndex.empty(data.vectors.shape[1], data.metric)
+    built = clocked(lambda: empty.extended(data.vectors), 1)
+    index: BruteForceIndex = built.made
+
+    def aimed(_: int) -> Search:
+        return lambda query: index.search(query, K, data.vectors, LIVE).slots
+
+    size = index.memory_bytes
+    return Contestant(OUR_SCAN, data, aimed, (built.seconds,), 1, size, efforts=(0,), counted=APART)
 
 
 def of_hnswlib(data: DataSet, threads: int = 1) -> Contestant:
     count, dimension = data.vectors.shape
 
     def make() -> object:
-        index = hnswlib.Index("cosine", dimension)
+        index = hnswlib.Index("cosine" if data.metric is Metric.COSINE else "l2", dimension)
         index.init_index(count, M=LINKS, ef_construction=CANDIDATES)
         index.add_items(data.vectors, num_threads=threads)
         return index
@@ -106,7 +164,10 @@ def saved_size(index: hnswlib.Index) -> int:
 
 
 def of_faiss(data: DataSet, threads: int) -> Contestant:
-    """Full float32 vectors; in faiss, too, the lowest layer holds twice the links it is given."""
+    """Full float32 vectors, l2, which between vectors of unit length is the same order as cosine.
+
+    In faiss, too, the lowest layer holds twice the links it is given.
+    """
     graph = faiss.IndexHNSWFlat(data.vectors.shape[1], LINKS)
     seconds = filled(graph, graph, data.vectors, threads)
     return Contestant("faiss HNSW", data, faiss_aimed(graph, graph), (seconds,), threads, faiss_size(graph))
@@ -154,8 +215,9 @@ def faiss_size(index: FaissIndex) -> int:
 
 def of_usearch(data: DataSet, threads: int, dtype: str) -> Contestant:
     """`bf16` is what usearch itself chooses on this kind of processor."""
+    metric = "cos" if data.metric is Metric.COSINE else "l2sq"
     index = UsearchIndex(
-        ndim=data.vectors.shape[1], metric="cos", dtype=dtype, connectivity=LINKS, expansion_add=CANDIDATES
+        ndim=data.vectors.shape[1], metric=metric, dtype=dtype, connectivity=LINKS, expansion_add=CANDIDATES
     )
     keys = np.arange(len(data.vectors), dtype=np.uint64)
     built = clocked(lambda: index.add(keys, data.vectors, threads=threads), threads)
@@ -164,4 +226,5 @@ def of_usearch(data: DataSet, threads: int, dtype: str) -> Contestant:
         index.expansion_search = effort
         return lambda query: index.search(query[0], K, threads=1).keys
 
-    return Contestant(f"usearch {dtype}", data, aimed, (built.seconds,), threads, int(index.serialized_length))
+    size, counted = int(index.serialized_length), f"saved file, {dtype} within"
+    return Contestant(f"usearch {dtype}", data, aimed, (built.seconds,), threads, size, counted=counted)

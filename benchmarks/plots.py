@@ -1,6 +1,6 @@
 """Pictures of the results."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -16,6 +16,7 @@ from benchmarks.peers import OURS
 
 SIZE = (7.0, 4.2)
 COLOURS = ("#c1121f", "#003049", "#2a9d8f", "#8ab17d", "#e9a23b", "#8d6a9f")
+MORE_COLOURS = (*COLOURS, "#ff7f51", "#4a90d9", "#7f7f7f", "#5c4033", "#e377c2", "#17becf")
 
 
 def recall_against_rate(path: Path, name: str, curves: Sequence[Curve]) -> None:
@@ -28,6 +29,26 @@ def recall_against_rate(path: Path, name: str, curves: Sequence[Curve]) -> None:
     visible = [p.rate for curve in curves for p in curve.points if p.recall >= 0.8]
     axes.set_ylim(min(visible) * 0.8, max(visible) * 1.2)
     _finish(axes, f"{name}: one query at a time, one thread", "recall@10", "queries a second")
+    _write(path)
+
+
+def best_of_each(path: Path, name: str, curves: Sequence[Curve]) -> None:
+    """One colour a contestant: of several settings all lines are drawn."""
+    _, axes = plt.subplots(figsize=(SIZE[0] * 1.2, SIZE[1] * 1.2))
+    names = list(dict.fromkeys(curve.contestant.name for curve in curves))
+    for curve in curves:
+        own = curve.contestant.name
+        place = names.index(own)
+        recalls, rates = [p.recall for p in curve.points], [p.rate for p in curve.points]
+        colour, width = MORE_COLOURS[place % len(MORE_COLOURS)], 2.4 if own.startswith(OURS) else 1.2
+        label = own if curve is next(other for other in curves if other.contestant.name == own) else None
+        if len(rates) == 1:  # exact: the same at any recall
+            axes.axhline(rates[0], linewidth=width, color=colour, label=label, linestyle="--")
+        else:
+            axes.plot(recalls, rates, marker="o", markersize=3, linewidth=width, color=colour, label=label)
+    axes.set_xlim(left=0.8, right=1.0)
+    _finish(axes, f"{name}: one query at a time, one thread", "recall@10", "queries a second")
+    axes.legend(fontsize="small")
     _write(path)
 
 
@@ -51,6 +72,19 @@ def growth(path: Path, result: Growth) -> None:
     axes.plot(result.counts, result.fitted(), color=COLOURS[1], label=f"time grows as n^{exponent:.2f}")
     axes.set_xscale("log")
     _finish(axes, f"words-100: queries a second at recall {RECALL}", "vectors", "queries a second")
+    _write(path)
+
+
+def growth_of_each(path: Path, name: str, results: Mapping[str, Growth]) -> None:
+    _, axes = plt.subplots(figsize=SIZE)
+    for (kind, result), colour in zip(results.items(), COLOURS, strict=False):
+        exponent = sorted(result.exponents())[len(result.exponents()) // 2]
+        measured = [1e6 / curve.rate_at(RECALL) for curve in result.curves]
+        axes.plot(result.counts, measured, "o", color=colour, label=kind)
+        fitted = [1e6 / rate for rate in result.fitted()]
+        axes.plot(result.counts, fitted, color=colour, label=f"grows as n^{exponent:.2f}")
+    axes.set_xscale("log")
+    _finish(axes, f"{name}: time of a query at recall {RECALL}", "vectors", "microseconds")
     _write(path)
 
 

@@ -1,10 +1,15 @@
 """Searches a second over REST beside controls that take and return the same bodies and do nothing.
 
     python -m benchmarks.rest_search [--chunks 50000] [--dimension 256] [--clients 8] [--seconds 5] [--repeats 5]
+    python -m benchmarks.rest_search --sentences ../shared/data --chunks 100000 --index hnsw --filtered
 
 Both servers run with the same uvicorn settings and share the machine's cores with wrk, which posts prepared bodies in
-turn. The repeats of all cases are interleaved. control.py says what the two controls are. Needs wrk (on Debian:
-apt-get install wrk).
+turn. The repeats of all cases are interleaved. control.py says what the two controls are. Before the clock starts, 500
+queries are asked once and their hits compared with the true ones: recall. --index builds an index and waits for it;
+without it every search is exact. --recall asks for another than the library's 0.95. --filtered adds filters that 50 %,
+5 % and 0.5 % of the chunks pass. With --queries 20000 most rows of hits are read from the database; those of 500
+queries stay in memory. --data keeps the data folder, or uses the one that is there. Needs wrk (on Debian: apt-get
+install wrk).
 """
 
 import argparse
@@ -19,36 +24,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import numpy as np
-
-from benchmarks.harness import (
-    LIBRARY,
-    Server,
-    Vectors,
-    corpus,
-    encoded,
-    environment,
-    fill,
-    free_port,
-    running,
-    spread,
-    table,
-)
+from benchmarks.harness import LIBRARY, Server, environment, fill, free_port, running, spread, table
+from benchmarks.rest_data import CHECKED, FILTERS, SCHEMA, Corpus, asked, clusters, sentences, strategy
 
 PATH = f"/v1/libraries/{LIBRARY}"
-BODIES = 500
-NOISE = 0.03
-CHECKED = 50
+WRITTEN = ("numbers", "base64")
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One row of the table: which server, and how vectors are written."""
+    """One row of the table: which server, which route, and the file of bodies. `found`: recall and plan."""
 
     name: str
     server: Server
     bodies: Path
+    control: str
     route: str = "search"
+    found: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,60 +57,76 @@ def main() -> None:
     """Measure and print."""
     options = _options()
     print(environment())
-    vectors = corpus(options.chunks, options.dimension)
-    queries = _queries(vectors)
+    corpus = _corpus(options)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        bodies = {kind: _write_bodies(folder / kind, queries, kind) for kind in ("numbers", "base64")}
-        with running(folder / "data") as server:
-            fill(server, vectors)
-            _check(server, vectors, queries)
-            with _control(folder, json.dumps(server.search(queries[0])).encode()) as control:
-                cases = [case for kind, path in bodies.items() for case in _cases(server, control, kind, path)]
-                _report(_measured(cases, options))
-
-
-def _cases(server: Server, control: Server, kind: str, bodies: Path) -> list[Case]:
-    return [
-        Case(f"pergamum, {kind}", server, bodies),
-        Case(f"control, {kind}", control, bodies),
-        Case(f"control with models, {kind}", control, bodies, "models"),
-    ]
+        data = options.data or folder / "data"
+        filled = data.exists()
+        with running(data) as server:
+            if not filled:
+                _fill(server, corpus, options)
+            server.settle()
+            answer = json.dumps(server.search(corpus.queries[0])).encode()
+            with _control(folder, answer) as control:
+                cases = [case for kind in WRITTEN for case in _cases(folder, kind, (server, control), corpus, options)]
+                _report(cases, _measured(cases, options))
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chunks", type=int, default=50_000)
     parser.add_argument("--dimension", type=int, default=256)
+    parser.add_argument("--sentences", type=Path, help="folder with sentences-384.npz, whose vectors are stored then")
+    parser.add_argument("--index", default="brute_force")
+    parser.add_argument("--recall", type=float)
+    parser.add_argument("--filtered", action="store_true")
+    parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--data", type=Path)
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         parser.error("wrk is not installed")
     return options
 
 
-def _queries(vectors: Vectors) -> Vectors:
-    """Return vectors near stored ones."""
-    rng = np.random.default_rng(1)
-    near = vectors[rng.integers(0, len(vectors), BODIES)]
-    return near + np.float32(NOISE) * rng.standard_normal(near.shape).astype(np.float32)
+def _corpus(options: argparse.Namespace) -> Corpus:
+    if options.sentences is None:
+        return clusters(options.chunks, options.dimension, options.queries)
+    return sentences(options.sentences, options.chunks, options.queries)
 
 
-def _write_bodies(path: Path, queries: Vectors, kind: str) -> Path:
-    written = (encoded(query) if kind == "base64" else [round(x, 7) for x in query.tolist()] for query in queries)
-    path.write_text("".join(json.dumps({"vector": vector, "k": 10}) + "\n" for vector in written))
-    return path
+def _fill(server: Server, corpus: Corpus, options: argparse.Namespace) -> None:
+    exact = {"kind": "brute_force"}
+    fill(server, corpus.vectors, metadata=corpus.metadata, metadata_schema=SCHEMA, index=exact)
+    if options.index != exact["kind"]:
+        server.build_index(options.index)
 
 
-def _check(server: Server, vectors: Vectors, queries: Vectors) -> None:
-    """End the benchmark unless the answers are the true nearest."""
-    for query in queries[:CHECKED]:
-        nearest = np.argsort(-(vectors.astype(np.float64) @ query.astype(np.float64)), kind="stable")[:10]
-        found = [hit["chunk_id"] for hit in server.search(query)["hits"]]
-        if found != [f"c{slot}" for slot in nearest]:
-            raise SystemExit(f"wrong answer: {found}")
+def _cases(
+    folder: Path, kind: str, servers: tuple[Server, Server], corpus: Corpus, options: argparse.Namespace
+) -> Iterator[Case]:
+    """Yield the cases whose vectors are written as `kind`."""
+    (server, control), own = servers, f"control, {kind}"
+    for name in FILTERS if options.filtered else ("all",):
+        path = folder / f"{kind}-{name}"
+        bodies = (asked(query, kind, FILTERS[name], options.recall) for query in corpus.queries)
+        path.write_bytes(b"".join(body + b"\n" for body in bodies))
+        found = _checked(server, path, corpus, FILTERS[name])
+        yield Case(f"pergamum, {kind}, {name}", server, path, own, found=found)
+    yield Case(own, control, folder / f"{kind}-all", own)
+    yield Case(f"control with models, {kind}", control, folder / f"{kind}-all", own, "models")
+
+
+def _checked(server: Server, bodies: Path, corpus: Corpus, below: int | None) -> tuple[str, str]:
+    """Return recall and plan. Ends the benchmark where what is called exact is not."""
+    lines, path = bodies.read_bytes().splitlines(), f"{PATH}/search"
+    answers = [server.send("POST", path, line) for line in lines[:CHECKED]]
+    recall, plan = corpus.recall(answers, below), strategy(server, path, lines[0])
+    if recall < 1 and all(answer["exact"] for answer in answers):
+        raise SystemExit(f"{bodies.name}: recall {recall} of answers that are called exact")
+    return f"{recall:.3f}", plan
 
 
 @contextmanager
@@ -161,15 +169,17 @@ def _wrk(case: Case, clients: int, seconds: int) -> Run:
     return Run(result["rate"], cpu, result["p50"], result["p99"])
 
 
-def _report(runs: dict[str, list[Run]]) -> None:
+def _report(cases: list[Case], runs: dict[str, list[Run]]) -> None:
     rows = []
-    for name, found in runs.items():
-        control = runs[f"control, {name.partition(', ')[2]}"]
+    for case in cases:
+        found, control = runs[case.name], runs[case.control]
         ratio = median(run.rate / other.rate for run, other in zip(found, control, strict=True))
         middle = [median(values) for values in zip(*((run.p50, run.p99) for run in found), strict=True)]
         cpu = f"{median(run.cpu for run in found):.0f}"
-        rows.append([name, spread([run.rate for run in found]), *(f"{ms:.2f}" for ms in middle), cpu, f"{ratio:.2f}"])
-    print(table(["server, vectors as", "requests/s (range)", "p50 ms", "p99 ms", "CPU us", "of control"], rows))
+        shown = [*(f"{ms:.2f}" for ms in middle), cpu, f"{ratio:.2f}", *case.found]
+        rows.append([case.name, spread([run.rate for run in found]), *shown])
+    head = ["server, vectors as", "requests/s (range)", "p50 ms", "p99 ms", "CPU us", "of control", "recall", "plan"]
+    print(table(head, rows))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Two threads of one process against two independent processes: builds and searches of our index.
+"""Two threads of one process against two independent processes: builds of our graph and partitions, searches.
 
 Workers are processes of their own that map the same vectors. Both ways take turns, on the same two cores.
 """
@@ -7,7 +7,7 @@ import multiprocessing
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.peers import our_index
+from benchmarks.peers import our_index, our_partitions
 from benchmarks.vector_sets import LIVE, DataSet, K
 from pergamum.domain.vectors import Matrix
 from pergamum.index import kernel_cache
@@ -25,6 +25,8 @@ from pergamum.index.hnsw.index import HnswIndex
 
 WARM_UP = 300
 """Vectors of the index that is built before the clock runs: loads what a build uses."""
+
+BUILDERS: dict[str, Callable[[Matrix, int], object]] = {"hnsw": our_index, "ivf": our_partitions}
 
 Order = tuple[str, Any]
 
@@ -85,12 +87,12 @@ def together(team: Sequence[Worker], order: Order) -> list[float]:
     return [worker.answer() for worker in team]
 
 
-def builds(team: Sequence[Worker], repeats: int) -> TwoCores:
+def builds(team: Sequence[Worker], repeats: int, kind: str = "hnsw") -> TwoCores:
     """Indexes built a second: one with two threads against two at once with a thread each."""
     rates = TwoCores()
     for _ in range(repeats):
-        rates.two_threads.append(1.0 / together(team[:1], ("build", 2))[0])
-        rates.two_processes.append(sum(1.0 / seconds for seconds in together(team[:2], ("build", 1))))
+        rates.two_threads.append(1.0 / together(team[:1], ("build", (kind, 2)))[0])
+        rates.two_processes.append(sum(1.0 / seconds for seconds in together(team[:2], ("build", (kind, 1)))))
     return rates
 
 
@@ -109,7 +111,8 @@ def serve(folder: Path, pipe: Connection) -> None:
     vectors = np.load(folder / "vectors.npy", mmap_mode="r")
     queries = np.load(folder / "queries.npy")
     kernel_cache.prepare()
-    our_index(np.array(vectors[:WARM_UP]), 1)
+    for kind in BUILDERS:
+        build(np.array(vectors[:WARM_UP]), kind, 1)
     index = HnswIndex.load(folder)
     np.asarray(vectors).sum()  # brings the pages in
     pipe.send(0.0)
@@ -117,13 +120,13 @@ def serve(folder: Path, pipe: Connection) -> None:
         what, how = pipe.recv()
         if what == "stop":
             return
-        pipe.send(build(vectors, how) if what == "build" else search(index, vectors, queries, *how))
+        pipe.send(build(vectors, *how) if what == "build" else search(index, vectors, queries, *how))
 
 
-def build(vectors: Matrix, threads: int) -> float:
+def build(vectors: Matrix, kind: str, threads: int) -> float:
     """Return the seconds a build takes."""
     start = time.perf_counter()
-    our_index(vectors, threads)
+    BUILDERS[kind](vectors, threads)
     return time.perf_counter() - start
 
 

@@ -12,7 +12,7 @@ import argparse
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_WAIT_POLICY="passive", MKL_NUM_THREADS="1")
@@ -26,6 +26,7 @@ from benchmarks.filtered import Case, Tried, cases, tried
 from benchmarks.growth import RECALL, Growth, grown
 from benchmarks.index_report import Results, SetResults, Work
 from benchmarks.peers import (
+    GRAPH,
     Contestant,
     clocked,
     of_faiss,
@@ -40,6 +41,7 @@ from benchmarks.vector_sets import LIVE, SETS, DataSet, K, pinned, unit
 from pergamum.index import kernel_cache
 from pergamum.index.base import Route, Strategy
 from pergamum.index.hnsw.index import HnswIndex
+from pergamum.index.hnsw.params import Layout
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Scale:
     filter_queries: int
 
 
-FULL = Scale(None, 1000, 300, 5, 2, 1.5, (10_000, 30_000, 100_000), 200)
+FULL = Scale(None, 1000, 300, 5, 5, 1.5, (10_000, 30_000, 100_000), 200)
 QUICK = Scale(12_000, 200, 200, 3, 1, 0.5, (3_000, 6_000), 50)
 
 
@@ -115,8 +117,10 @@ def of_set(data: DataSet, scale: Scale) -> tuple[HnswIndex, SetResults]:
     said(f"{data.name}: two threads and two processes")
     with workers(data, index, 2) as team:
         found = searches(team, scale.repeats, point.effort, scale.search_seconds)
-        built = builds(team, scale.builds)
-    return index, SetResults(data, curves, work(data, index, point.effort), found, built)
+        built, partitioned = (builds(team, scale.builds, kind) for kind in ("hnsw", "ivf"))
+    compact = our_index(data.vectors, 2, params=replace(GRAPH, layout=Layout.COMPACT)).memory_bytes
+    done = work(data, index, point.effort)
+    return index, SetResults(data, curves, done, found, built, partitioned, compact)
 
 
 def of_growth(curve: Curve, scale: Scale) -> Growth:
