@@ -1,4 +1,4 @@
-"""What kernels of several kinds reach by LLVM IR: which shuffle instruction there is, and finding a set bit.
+"""What kernels of several kinds write in LLVM IR: which shuffle instruction there is, sums of its look-ups, set bits.
 
 Only kernels import this.
 """
@@ -15,8 +15,9 @@ from numba.extending import intrinsic
 
 from pergamum.index.jit import Whole
 
-_Emitter: TypeAlias = Callable[[BaseContext, ir.IRBuilder, Signature, Sequence[ir.Value]], ir.Value]
+Emitter: TypeAlias = Callable[[BaseContext, ir.IRBuilder, Signature, Sequence[ir.Value]], ir.Value]
 
+_HALF, _I32 = ir.IntType(16), ir.IntType(32)
 _FEATURES = binding.get_host_cpu_features()
 _SHUFFLES: Final = (
     (64, "llvm.x86.avx512.pshuf.b.512", "avx512bw"),
@@ -33,7 +34,7 @@ def looped_lowest(bits: Whole) -> Whole:
 
 
 @intrinsic
-def _compiled_lowest(_: Context, bits: types.Type) -> tuple[Signature, _Emitter]:
+def _compiled_lowest(_: Context, bits: types.Type) -> tuple[Signature, Emitter]:
     """Do what `looped_lowest` does."""
     return types.int64(bits), _emit_lowest
 
@@ -48,3 +49,34 @@ def _emit_lowest(
     word, flag = ir.IntType(64), ir.IntType(1)
     count = cgutils.get_or_insert_function(builder.module, ir.FunctionType(word, [word, flag]), "llvm.cttz.i64")
     return builder.call(count, [arguments[0], flag(1)])
+
+
+def emit_nothing(
+    context: BaseContext, _builder: ir.IRBuilder, _signature: Signature, _arguments: Sequence[ir.Value]
+) -> ir.Value:
+    """Compile to nothing where the instruction does not exist; the caller never gets here."""
+    return context.get_dummy_value()
+
+
+def every(kind: ir.VectorType, value: int) -> ir.Constant:
+    """Return the constant whose lanes are all `value`."""
+    return ir.Constant(kind, [value] * kind.count)
+
+
+def splat(builder: ir.IRBuilder, number: ir.Value, kind: ir.VectorType) -> ir.Value:
+    """Return `number` in every lane."""
+    nothing = ir.Constant(kind, ir.Undefined)
+    first = builder.insert_element(nothing, number, _I32(0))
+    return builder.shuffle_vector(first, nothing, every(ir.VectorType(_I32, kind.count), 0))
+
+
+def nibbles(builder: ir.IRBuilder, loaded: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """Return the low and the high four bits of every byte."""
+    halves = ir.VectorType(_HALF, loaded.type.count // 2)
+    shifted = builder.bitcast(builder.lshr(builder.bitcast(loaded, halves), every(halves, 4)), loaded.type)
+    return builder.and_(loaded, every(loaded.type, 15)), builder.and_(shifted, every(loaded.type, 15))
+
+
+def add_to(builder: ir.IRBuilder, total: ir.Value, more: ir.Value) -> None:
+    """Add `more` to what lies at the address `total`."""
+    builder.store(builder.add(builder.load(total), more), total)

@@ -4,8 +4,8 @@ The instruction is that of `ivf/fastscan.py`; here the vectors are few and the l
 first, which their tables allow (MOST_ENTRY).
 """
 
-from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,7 @@ from numba.extending import intrinsic
 
 from pergamum.index.hnsw.wide import FACTORS, GROUP, OFFSETS
 from pergamum.index.jit import Real, Whole
-from pergamum.index.registers import SHUFFLES
-
-_Emitter: TypeAlias = Callable[[BaseContext, ir.IRBuilder, Signature, Sequence[ir.Value]], ir.Value]
+from pergamum.index.registers import SHUFFLES, Emitter, add_to, emit_nothing, every, nibbles, splat
 
 _BYTE, _HALF, _I32, _WORD = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
 _LINE: Final = 64
@@ -31,9 +29,9 @@ AVAILABLE: Final = bool(SHUFFLES)
 @intrinsic
 def special_block_sums(
     _: Context, blocks: types.Type, start: types.Type, registers: types.Type, tables: types.Type, sums: types.Type
-) -> tuple[Signature, _Emitter]:
+) -> tuple[Signature, Emitter]:
     """Do what `portable_block_sums` of wide_kernels.py does. Cost: some ten instructions a register."""
-    return types.void(blocks, start, registers, tables, sums), _emit_sums if AVAILABLE else _emit_nothing
+    return types.void(blocks, start, registers, tables, sums), _emit_sums if AVAILABLE else emit_nothing
 
 
 def _looped_estimates(
@@ -65,20 +63,13 @@ def _compiled_estimates(
     sums: types.Type,
     line: types.Type,
     keys: types.Type,
-) -> tuple[Signature, _Emitter]:
+) -> tuple[Signature, Emitter]:
     """Do what `_looped_estimates` does: the same operations in the same order, 32 at a time."""
     return types.uint64(blocks, start, sums, line, keys), _emit_estimates
 
 
 estimates: Final = _looped_estimates if config.DISABLE_JIT else _compiled_estimates
 """estimates(blocks, start, sums, (key, low, step, limit), keys): see `_looped_estimates`."""
-
-
-def _emit_nothing(
-    context: BaseContext, _builder: ir.IRBuilder, _signature: Signature, _arguments: Sequence[ir.Value]
-) -> ir.Value:
-    """Compile to nothing where the instruction does not exist; the caller never gets here."""
-    return context.get_dummy_value()
 
 
 def _emit_sums(
@@ -102,11 +93,11 @@ def _emit_sums(
                     look_up,
                     [builder.load(builder.gep(table, [builder.add(entries, _WORD(side * parts))]), align=1), code],
                 )
-                for side, code in enumerate(_nibbles(builder, loaded, halves))
+                for side, code in enumerate(nibbles(builder, loaded))
             ]
             added = builder.bitcast(builder.add(*found), halves)
-            _add(builder, both, added)
-            _add(builder, high, builder.lshr(added, _every(halves, 8)))
+            add_to(builder, both, added)
+            add_to(builder, high, builder.lshr(added, every(halves, 8)))
     _store(builder, builder.load(both), builder.load(high), sums.data)
     return context.get_dummy_value()
 
@@ -121,7 +112,7 @@ def _emit_estimates(
         builder.load(builder.bitcast(builder.gep(begin, [_WORD(part)]), reals.as_pointer()), align=1)
         for part in (FACTORS, OFFSETS)
     )
-    key, low, step, limit = (_splat(builder, builder.extract_value(arguments[3], i), reals) for i in range(4))
+    key, low, step, limit = (splat(builder, builder.extract_value(arguments[3], i), reals) for i in range(4))
     loaded = builder.load(builder.bitcast(sums.data, ir.VectorType(_HALF, GROUP).as_pointer()), align=2)
     product = builder.fadd(low, builder.fmul(step, builder.uitofp(loaded, reals)))
     found = builder.fsub(builder.fadd(key, offsets), builder.fmul(factors, product))
@@ -130,18 +121,12 @@ def _emit_estimates(
     return builder.zext(builder.bitcast(below, _I32), _WORD)
 
 
-def _splat(builder: ir.IRBuilder, number: ir.Value, kind: ir.VectorType) -> ir.Value:
-    nothing = ir.Constant(kind, ir.Undefined)
-    first = builder.insert_element(nothing, number, _I32(0))
-    return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(_I32, kind.count), [0] * kind.count))
-
-
 def _store(builder: ir.IRBuilder, both: ir.Value, high: ir.Value, out: ir.Value) -> None:
     """Take the high bytes out of the sums of both, add up the halves of a register, put the lanes in turn."""
     lanes = ir.VectorType(_HALF, GROUP // 2)
     even, odd = (
         _folded(builder, sums, lanes.count)
-        for sums in (builder.sub(both, builder.shl(high, _every(high.type, 8))), high)
+        for sums in (builder.sub(both, builder.shl(high, every(high.type, 8))), high)
     )
     order = [i // 2 + (i % 2) * lanes.count for i in range(GROUP)]
     woven = builder.shuffle_vector(even, odd, ir.Constant(ir.VectorType(_I32, GROUP), order))
@@ -157,16 +142,3 @@ def _folded(builder: ir.IRBuilder, sums: ir.Value, lanes: int) -> ir.Value:
         builder.shuffle_vector(sums, sums, ir.Constant(kind, list(range(start, start + lanes)))) for start in (0, lanes)
     )
     return builder.add(first, second)
-
-
-def _every(kind: ir.VectorType, value: int) -> ir.Constant:
-    return ir.Constant(kind, [value] * kind.count)
-
-
-def _nibbles(builder: ir.IRBuilder, loaded: ir.Value, halves: ir.VectorType) -> tuple[ir.Value, ir.Value]:
-    shifted = builder.bitcast(builder.lshr(builder.bitcast(loaded, halves), _every(halves, 4)), loaded.type)
-    return builder.and_(loaded, _every(loaded.type, 15)), builder.and_(shifted, _every(loaded.type, 15))
-
-
-def _add(builder: ir.IRBuilder, register: ir.Value, more: ir.Value) -> None:
-    builder.store(builder.add(builder.load(register), more), register)

@@ -7,7 +7,7 @@ One instruction (`vpshufb`) looks up as many 4-bit codes as a register has bytes
 holds. It is reached by LLVM IR, because no compiler finds it in a loop. Only kernels import this.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -20,7 +20,7 @@ from numba.core.typing import Context, Signature
 from numba.extending import intrinsic
 
 from pergamum.index.jit import Real, Whole
-from pergamum.index.registers import SHUFFLES
+from pergamum.index.registers import SHUFFLES, Emitter, add_to, emit_nothing, every, nibbles, splat
 
 BLOCK: Final = 64
 """Vectors that are scanned together."""
@@ -35,7 +35,6 @@ AHEAD: Final = 32
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Sums: TypeAlias = npt.NDArray[np.uint16]
 Floats: TypeAlias = npt.NDArray[np.float32]
-_Emitter: TypeAlias = Callable[[BaseContext, ir.IRBuilder, Signature, Sequence[ir.Value]], ir.Value]
 
 AVAILABLE: Final = bool(SHUFFLES)
 """Whether this processor has such an instruction."""
@@ -58,9 +57,9 @@ def special_sums(
     pairs: types.Type,
     tables: types.Type,
     sums: types.Type,
-) -> tuple[Signature, _Emitter]:
+) -> tuple[Signature, Emitter]:
     """Do what `portable_sums` of scan_kernels.py does. Cost: some nine instructions a pair and register."""
-    return types.void(codes, start, pairs, tables, sums), _emit_sums if SHUFFLES else _emit_nothing
+    return types.void(codes, start, pairs, tables, sums), _emit_sums if SHUFFLES else emit_nothing
 
 
 def _looped_survivors(
@@ -87,7 +86,7 @@ def _compiled_survivors(
     terms: types.Type,
     floor: types.Type,
     scores: types.Type,
-) -> tuple[Signature, _Emitter]:
+) -> tuple[Signature, Emitter]:
     """Do what `_looped_survivors` does, a register at a time."""
     return types.uint64(sums, numbers, terms, floor, scores), _emit_survivors
 
@@ -99,16 +98,6 @@ survivors: Final = _looped_survivors if config.DISABLE_JIT else _compiled_surviv
 
 Shapes   sums u2 (64,) | numbers f4 (>= 128,): gains, then shifts | all others f4, scores (64,) to be filled.
 """
-
-
-def _emit_nothing(
-    context: BaseContext,
-    _builder: ir.IRBuilder,
-    _signature: Signature,
-    _arguments: Sequence[ir.Value],
-) -> ir.Value:
-    """Compile to nothing where the instruction does not exist; the caller never gets here."""
-    return context.get_dummy_value()
 
 
 def _emit_sums(
@@ -136,8 +125,8 @@ def _emit_sums(
         for register in range(registers):
             bytes_ = [found for pair in pairs for found in _looked_up(builder, first, table, pair, register)]
             found = builder.bitcast(_total(builder, bytes_), halves)
-            _add(builder, both[register], found)
-            _add(builder, high[register], builder.lshr(found, _every(halves, 8)))
+            add_to(builder, both[register], found)
+            add_to(builder, high[register], builder.lshr(found, every(halves, 8)))
 
     with cgutils.for_range(builder, builder.lshr(arguments[2], _WORD(1))) as two:
         pair = builder.shl(two.index, _WORD(1))
@@ -147,7 +136,7 @@ def _emit_sums(
     out = builder.bitcast(sums.data, halves.as_pointer())
     for register in range(registers):
         odd = builder.load(high[register])
-        even = builder.sub(builder.load(both[register]), builder.shl(odd, _every(halves, 8)))
+        even = builder.sub(builder.load(both[register]), builder.shl(odd, every(halves, 8)))
         for part, lanes in enumerate(_woven(builder, even, odd, width // 2)):
             builder.store(lanes, builder.gep(out, [_WORD(2 * register + part)]), align=1)
     return context.get_dummy_value()
@@ -165,7 +154,7 @@ def _looked_up(
     wide = ir.VectorType(_BYTE, width)
     look_up = cgutils.get_or_insert_function(builder.module, ir.FunctionType(wide, [wide, wide]), name)
     place = builder.add(builder.mul(pair, _WORD(BLOCK // width)), _WORD(register))
-    low, high = _nibbles(builder, builder.load(builder.gep(codes, [place]), align=1), width)
+    low, high = nibbles(builder, builder.load(builder.gep(codes, [place]), align=1))
     if register == 0:
         ahead = builder.add(place, _WORD(AHEAD * (BLOCK // width)))
         _fetch(builder, builder.bitcast(builder.gep(codes, [ahead]), _BYTE.as_pointer()))
@@ -187,24 +176,10 @@ def _total(builder: ir.IRBuilder, parts: Sequence[ir.Value]) -> ir.Value:
     return parts[0]
 
 
-def _every(kind: ir.VectorType, value: int) -> ir.Constant:
-    return ir.Constant(kind, [value] * kind.count)
-
-
 def _spread(builder: ir.IRBuilder, address: ir.Value, width: int) -> ir.Value:
     """Load a table into every 128 bits of a register."""
     order = ir.Constant(ir.VectorType(_I32, width), [i % TABLE for i in range(width)])
     return builder.shuffle_vector(builder.load(address, align=1), ir.Constant(_TABLE, ir.Undefined), order)
-
-
-def _nibbles(builder: ir.IRBuilder, loaded: ir.Value, width: int) -> tuple[ir.Value, ir.Value]:
-    wide, halves = loaded.type, ir.VectorType(_HALF, width // 2)
-    shifted = builder.bitcast(builder.lshr(builder.bitcast(loaded, halves), _every(halves, 4)), wide)
-    return builder.and_(loaded, _every(wide, 15)), builder.and_(shifted, _every(wide, 15))
-
-
-def _add(builder: ir.IRBuilder, register: ir.Value, more: ir.Value) -> None:
-    builder.store(builder.add(builder.load(register), more), register)
 
 
 def _woven(builder: ir.IRBuilder, even: ir.Value, odd: ir.Value, count: int) -> tuple[ir.Value, ir.Value]:
@@ -223,7 +198,7 @@ def _emit_survivors(
 ) -> ir.Value:
     sums, numbers, scores = (context.make_array(signature.args[i])(context, builder, arguments[i]) for i in (0, 1, 4))
     kind = ir.VectorType(_F4, BLOCK)
-    base, low, step = (_filled(builder, builder.extract_value(arguments[2], i)) for i in range(3))
+    base, low, step = (splat(builder, builder.extract_value(arguments[2], i), kind) for i in range(3))
     summed = builder.load(builder.bitcast(sums.data, ir.VectorType(_HALF, BLOCK).as_pointer()), align=2)
     gains, shifts = (
         builder.load(
@@ -235,11 +210,4 @@ def _emit_survivors(
     score = builder.fadd(builder.fmul(step, builder.uitofp(summed, kind)), low)
     score = builder.fadd(builder.fadd(builder.fmul(score, gains), shifts), base)
     builder.store(score, builder.bitcast(scores.data, kind.as_pointer()), align=4)
-    return builder.bitcast(builder.fcmp_ordered(">=", score, _filled(builder, arguments[3])), _WORD)
-
-
-def _filled(builder: ir.IRBuilder, number: ir.Value) -> ir.Value:
-    """Return 64 times the same float32."""
-    nothing = ir.Constant(ir.VectorType(_F4, BLOCK), ir.Undefined)
-    lanes = ir.Constant(ir.VectorType(_I32, BLOCK), [0] * BLOCK)
-    return builder.shuffle_vector(builder.insert_element(nothing, number, _I32(0)), nothing, lanes)
+    return builder.bitcast(builder.fcmp_ordered(">=", score, splat(builder, arguments[3], kind)), _WORD)
