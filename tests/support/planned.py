@@ -14,10 +14,10 @@ from pergamum.engine.answering import Found, Search, extent_of, vouched, within
 from pergamum.engine.calibration import calibrate
 from pergamum.engine.planner import Asked, Planner
 from pergamum.engine.view import View
-from pergamum.index import factory
 from pergamum.index.layered import LayeredIndex
 from pergamum.index.mask import SlotMask
 from pergamum.storage.base import LibraryState
+from tests.support.built import build
 from tests.support.fake_index import JOB
 from tests.support.library import a_library
 
@@ -44,7 +44,7 @@ def load(folder: Path, name: str, count: int | None = None) -> Vectors:
 def built_view(kind: str, vectors: Matrix, metric: Metric = Metric.COSINE, past: Matrix | None = None) -> View:
     """Return a library's view over all vectors, its index built and measured."""
     index = LayeredIndex.empty(vectors.shape[1], metric).extended(vectors)
-    index = index.with_built(factory.build(kind, metric, {}, vectors, SlotMask(), job=JOB), vectors)
+    index = index.with_built(build(kind, vectors, metric, job=JOB), vectors)
     curve = calibrate(index, vectors, SlotMask(), metric, live_queries=past, job=JOB)
     return replace(view_of(index, vectors, metric), curve=curve)
 
