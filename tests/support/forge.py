@@ -18,9 +18,9 @@ from pergamum.engine.view import View
 from pergamum.errors import Damaged, InvalidField
 from pergamum.index import factory, kernel_cache
 from pergamum.index.base import BuiltIndex, Job, Neighbours, Route, Strategy
-from pergamum.index.brute_force import fallback
 from pergamum.index.layered import LayeredIndex
 from pergamum.index.mask import SlotMask
+from tests.support.built import truth
 
 NAME = "fake.index"
 STRATEGIES = {
@@ -53,7 +53,7 @@ class FakeIndex:
 
     def search(self, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, _route: Route) -> Neighbours:
         """Answer by a scan."""
-        return fallback.padded_search(self.metric, queries, k, vectors[: self.count], allowed)
+        return truth(self.metric, queries, k, vectors[: self.count], allowed)
 
     def grown(self, vectors: Matrix, _live: SlotMask, job: Job) -> "FakeIndex":
         """Return the same over more slots."""

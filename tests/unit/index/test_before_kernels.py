@@ -12,7 +12,7 @@ from pergamum.index.brute_force import fallback
 from pergamum.index.brute_force.index import BruteForceIndex
 from pergamum.index.layered import LayeredIndex
 from pergamum.index.mask import SlotMask
-from tests.support.built import build
+from tests.support.built import build, truth
 from tests.support.kernels import assert_same, compiled_only, prepare_kernels, using
 
 VECTORS = np.random.default_rng(0).standard_normal((3_000, 512)).astype(np.float32)
@@ -62,7 +62,7 @@ def test_kernels_that_come_meanwhile_answer(made: Callable[[], Search], looks: l
 
     assert len(looks) == 1
     assert looks[0] < len(VECTORS)
-    assert_same(found, fallback.padded_search(Metric.L2, VECTORS[:2], 10, VECTORS, LIVE))
+    assert_same(found, truth(Metric.L2, VECTORS[:2], 10, VECTORS, LIVE))
 
 
 def test_an_answer_that_is_complete_is_given(looks: list[int]) -> None:
@@ -72,4 +72,4 @@ def test_an_answer_that_is_complete_is_given(looks: list[int]) -> None:
 
     assert len(looks) == 1
     assert found is not None
-    assert_same(found, fallback.padded_search(Metric.L2, few[:2], 200, few, LIVE))
+    assert_same(found, truth(Metric.L2, few[:2], 200, few, LIVE))

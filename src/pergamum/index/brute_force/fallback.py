@@ -22,23 +22,14 @@ from pergamum.index.quantize import ROUNDING
 _CHUNK = 1 << 19
 
 
-def search(
-    metric: Metric, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, *, begin: int = 0
-) -> Neighbours:
-    """Return the k nearest allowed rows of `vectors` (n, d) from row `begin` on.
-
-    O(m * n * d) time, O(m * k + chunk) memory.
-    """
-    found = [_Nearest(k) for _ in queries]
-    for slots in _chunks(range(begin, len(vectors)), vectors.shape[1], allowed):
-        _look(metric, queries, slots, vectors[slots], found)
-    return _gathered(found, k, (len(vectors) - begin) * len(queries))
-
-
 def before_kernels(
     metric: Metric, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, *, begin: int = 0
 ) -> Neighbours | None:
-    """Do as `padded_search` does while the kernels are not loaded. None once they are: they answer at once."""
+    """Return the k nearest allowed rows of `vectors` (n, d) from row `begin` on; None once the kernels are loaded.
+
+    They answer at once then. Columns for which there is nothing hold slot -1, distance inf.
+    O(m * n * d) time, O(m * k + chunk) memory.
+    """
     wanted = min(k, len(vectors) - begin)
     found = [_Nearest(wanted) for _ in queries]
     for slots in _chunks(range(begin, len(vectors)), vectors.shape[1], allowed):
@@ -63,13 +54,6 @@ def _gathered(found: "list[_Nearest]", k: int, scored: int) -> Neighbours:
         sum(nearest.verified for nearest in found),
         scored,
     )
-
-
-def padded_search(
-    metric: Metric, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, *, begin: int = 0
-) -> Neighbours:
-    """Do as `search` does for any k: columns for which there is nothing hold slot -1, distance inf."""
-    return padded(search(metric, queries, min(k, len(vectors) - begin), vectors, allowed, begin=begin), k)
 
 
 class _Nearest:
