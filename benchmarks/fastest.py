@@ -162,13 +162,18 @@ def write(folder: Path, results: Sequence[SetResults], text: str) -> None:
     (folder / "fastest.md").write_text(text)
 
 
-def options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+def add_sets(parser: argparse.ArgumentParser) -> None:
+    """Let the command line say which sets, and where they are."""
     data = os.environ.get("PERGAMUM_TEST_DATA") or "../shared/data"
     known = [*SETS, "fashion-mnist"]
     parser.add_argument("--data", type=Path, default=Path(data), help="folder of the .npz files")
     parser.add_argument("--fashion", type=Path, default=FASHION, help="folder of fashion-mnist's .gz files")
     parser.add_argument("--sets", nargs="+", choices=known, default=known)
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    add_sets(parser)
     parser.add_argument("--repeats", type=int, help="how often everybody is asked")
     parser.add_argument("--builds", type=int, help="how often ours, hnswlib, SymphonyQG and ScaNN are built")
     parser.add_argument("--quick", action="store_true", help="samples of the sets")
