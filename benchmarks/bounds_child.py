@@ -2,33 +2,14 @@
 
     python -m benchmarks.bounds_child FOLDER KIND EFFORT COUNT
 
-Cachegrind runs no AVX-512. So this process takes the processor for one that ends with AVX2, before anything is
-compiled; what is compiled for that is kept apart, as for any other processor.
+Cachegrind runs no AVX-512, so this process takes the processor for an older one.
 """
 
-import os
 import sys
 from pathlib import Path
 from typing import Final
 
-from llvmlite import binding
-
-NAME: Final = "haswell"
-VECTORS: Final = ("sse3", "ssse3", "sse4.1", "sse4.2", "avx", "avx2", "fma", "f16c")
-FEATURES: Final = (*VECTORS, "popcnt", "bmi", "bmi2", "lzcnt", "movbe")
-
-
-class Features(binding.FeatureMap):  # type: ignore[misc]  # llvmlite has no types
-    """The features of a processor with AVX2."""
-
-
-def pretend() -> None:
-    """Let everybody who asks find a processor with AVX2 and no more. REQUIRES: numba is not imported yet."""
-    features = Features(dict.fromkeys(FEATURES, True))
-    binding.get_host_cpu_name = lambda: NAME
-    binding.get_host_cpu_features = lambda: features
-    os.environ |= {"NUMBA_CPU_NAME": NAME, "NUMBA_CPU_FEATURES": features.flatten()}
-
+from benchmarks.older_processor import pretend
 
 WARM: Final = 50
 """Queries before those that are counted, at WARM_EFFORT whatever the effort of the others."""
