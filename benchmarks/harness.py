@@ -167,9 +167,9 @@ class Server:
             raise SystemExit(f"the import refused lines: {report}")
         return report
 
-    def search(self, vector: Vectors, k: int = 10, name: str = LIBRARY) -> Json:
+    def search(self, vector: Vectors, k: int = 10, name: str = LIBRARY, **wanted: Json) -> Json:
         """Return the answer to one search."""
-        body = json.dumps({"vector": encoded(vector), "k": k}).encode()
+        body = json.dumps({"vector": encoded(vector), "k": k, **wanted}).encode()
         return self.send("POST", f"/v1/libraries/{name}/search", body)
 
     def memory(self, field: str) -> int:

@@ -35,8 +35,8 @@ def nanoseconds(codes: int, blocks: int, repeats: int) -> list[float]:
     """Return the nanoseconds a vector of each repeat."""
     from numba import njit  # noqa: PLC0415  # numba is imported by kernel_cache alone, before anything of it
 
-    from pergamum.index.ivf.fastscan import BLOCK, Bytes, Sums  # noqa: PLC0415
-    from pergamum.index.ivf.layout import packed  # noqa: PLC0415
+    from pergamum.index.ivf.fastscan import Bytes, Sums  # noqa: PLC0415
+    from pergamum.index.ivf.layout import BLOCK, packed  # noqa: PLC0415
     from pergamum.index.ivf.scan_kernels import BODY, fastscan_sums  # noqa: PLC0415
 
     def added(packed_codes: Bytes, tables: Bytes, sums: Sums) -> None:

@@ -159,7 +159,8 @@ def build_core(settings: Settings, observe_flush: Callable[[float], None] | None
 
 def _allow_descriptors(settings: Settings) -> None:
     """Raise the soft limit on open files to what the settings may need."""
-    needed = settings.max_open_libraries * (3 * (1 + settings.readers_per_library) + 1) + SPARE_DESCRIPTORS
+    # of each library the databases, and the files of vectors, codes and index: a map holds a descriptor of its own
+    needed = settings.max_open_libraries * (3 * (1 + settings.readers_per_library) + 4) + SPARE_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < needed:
         if hard != resource.RLIM_INFINITY and hard < needed:

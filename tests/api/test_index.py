@@ -134,6 +134,7 @@ def test_an_index_is_built_beside_searches(client: TestClient, filled: str, forg
         None,
         None,
     )
+    assert index["memory_bytes"] >= index["anonymous_bytes"] >= 0
     assert index["memory_bytes"] > 0
     assert index["disk_bytes"] > 0
     (point,) = index["recall_curve"]

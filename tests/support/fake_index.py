@@ -32,7 +32,7 @@ class FakeIndex:
 
     kind = "fake"
     strategies: tuple[Strategy, ...] = (Strategy.GRAPH, Strategy.FILTERED_GRAPH)
-    memory_bytes = 0
+    memory_bytes = anonymous_bytes = 0
 
     def __init__(self, vectors: Matrix, metric: Metric = Metric.L2, together: float = 0.0) -> None:
         self.count, self._together = len(vectors), together

@@ -40,7 +40,7 @@ class FakeIndex:
     metric: Metric
     made: int = 1
 
-    memory_bytes = 1_000
+    memory_bytes = anonymous_bytes = 1_000
 
     @property
     def strategies(self) -> tuple[Strategy, ...]:
@@ -154,7 +154,7 @@ def measured(
     return RecallCurve((point,), {10: 1.0}, index.count, live.allowed(index.count), datetime(2026, 1, 1, tzinfo=UTC))
 
 
-def _load(kind: str, folder: Path) -> BuiltIndex:
+def _load(kind: str, folder: Path, *, checked: bool = False) -> BuiltIndex:
     try:
         found, count, metric, made = json.loads((folder / NAME).read_text())
     except (OSError, ValueError) as error:

@@ -33,6 +33,7 @@ def index_out(report: IndexReport) -> IndexOut:
         tail=status.tail,
         unsaved=status.unsaved,
         memory_bytes=status.memory_bytes,
+        anonymous_bytes=status.anonymous_bytes,
         mapped_bytes=status.mapped_bytes,
         disk_bytes=status.disk_bytes,
         recall_curve=_curve_out(status.curve),

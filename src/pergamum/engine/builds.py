@@ -21,6 +21,7 @@ from pergamum.domain.operation import Operation
 from pergamum.engine.auto import Decision, Rule
 from pergamum.engine.building import Choosing, Forecast, carry_out, caught_up, forecast
 from pergamum.engine.catalog import Catalog
+from pergamum.engine.given_back import give_back
 from pergamum.engine.live_library import LiveLibrary
 from pergamum.engine.needs import Need, auto_decision, needed, remeasured, target_of
 from pergamum.engine.trying import Tries, tried
@@ -251,6 +252,7 @@ class Builds:
                 need = None
             if self._wants_snapshot(library) and not task.stop.is_set():
                 library.save_snapshot()
+                give_back()  # what the build took, and what lies in files now
         except Cancelled:
             log.info("index job stopped", library=str(task.library_id))
         except Exception as error:  # noqa: BLE001 - whatever it is, the index at hand goes on

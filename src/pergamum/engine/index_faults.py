@@ -5,10 +5,9 @@ from pathlib import Path
 
 from pergamum.engine.curve_file import NAME as CURVE
 from pergamum.engine.curve_file import load_curve
-from pergamum.engine.snapshots import damaged_files, load_built, read_manifest
+from pergamum.engine.snapshots import damaged_files, load_built, load_codes, read_manifest
 from pergamum.errors import Damaged, InvalidField
 from pergamum.index import kernel_cache
-from pergamum.index.brute_force.index import BruteForceIndex
 from pergamum.index.brute_force.snapshot import NAME as CODES
 from pergamum.storage.base import IndexSnapshot
 from pergamum.storage.sqlite.verify import Finding, Severity
@@ -33,7 +32,7 @@ def look_inside(snapshot: IndexSnapshot, index_folder: Path) -> Iterator[Finding
         if changed:
             return
         if CODES in manifest["files"]:
-            BruteForceIndex.load(folder)
+            load_codes(folder, manifest)
         if CURVE in manifest["files"]:
             load_curve(folder)
         built = load_built(folder, manifest)

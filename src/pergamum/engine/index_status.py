@@ -13,8 +13,9 @@ class IndexStatus:
     """What a library's index is and takes.
 
     `spec` was asked for, `active` answers searches. `tail`: slots beyond the built index, scanned beside it; `unsaved`:
-    slots beyond the snapshot, read again at opening. `memory_bytes` is memory of the index, `mapped_bytes` the float32
-    vectors mapped from their file, `disk_bytes` the index snapshot.
+    slots beyond the snapshot, read again at opening. `memory_bytes` is memory of the index; the process holds
+    `anonymous_bytes` of it, the rest is mapped from the snapshot and the system's to take back. `mapped_bytes` are the
+    float32 vectors mapped from their file, `disk_bytes` the index snapshot.
     """
 
     spec: IndexSpec
@@ -25,6 +26,7 @@ class IndexStatus:
     tail: int
     unsaved: int
     memory_bytes: int
+    anonymous_bytes: int
     mapped_bytes: int
     disk_bytes: int
     curve: RecallCurve | None
@@ -42,6 +44,7 @@ def index_status(view: View, saved: Saved, mapped_bytes: int, disk_bytes: int) -
         tail=0 if index is None or index.built is None else slots - index.built_count,
         unsaved=slots - saved.slots,
         memory_bytes=0 if index is None else index.memory_bytes,
+        anonymous_bytes=0 if index is None else index.anonymous_bytes,
         mapped_bytes=mapped_bytes,
         disk_bytes=disk_bytes,
         curve=view.curve,

@@ -33,7 +33,7 @@ from pergamum.engine.live_selection import selecting, selection
 from pergamum.engine.planner import Asked, Planner
 from pergamum.engine.recovery import open_view
 from pergamum.engine.retrieval import Pinned, Question, Retrieval, UnreadableRows
-from pergamum.engine.snapshots import discard_snapshots, save_snapshot, snapshot_bytes
+from pergamum.engine.snapshots import discard_snapshots, in_files, save_snapshot, snapshot_bytes
 from pergamum.engine.state_machine import StateMachine
 from pergamum.engine.view import Built, View
 from pergamum.engine.where import Where, filtered, filtering, known_slots
@@ -375,6 +375,7 @@ class LiveLibrary:
         if view.index is None or folder is None or view.damaged:  # opening would not check what a snapshot covers
             return
         snapshot, saved = save_snapshot(view, folder, self._saved)
+        mapped = in_files(view, folder / snapshot.folder)
         with self._writer:
             if self.failure is not None:
                 return
@@ -382,7 +383,8 @@ class LiveLibrary:
             with self._store.writing() as work:
                 work.rows.name_snapshot(snapshot)
                 work.commit()
-            self._saved = saved
+            self._view = self._view.in_files(view, mapped)
+            self._saved = replace(saved, built=None if mapped.index is None else mapped.index.built)
             discard_snapshots(folder, keep=snapshot)
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ import structlog
 from pergamum.domain.library import IndexKind, IndexSpec
 from pergamum.domain.recall import RecallCurve
 from pergamum.domain.trial import Trial
+from pergamum.engine.checksums import file_checksum
 from pergamum.engine.curve_file import NAME as CURVE
 from pergamum.engine.curve_file import encode_curve, load_curve
 from pergamum.engine.saved_columns import NAMES, SavedColumns, keep_columns
@@ -37,7 +38,6 @@ from pergamum.storage.files import create_folder, write_file
 
 MANIFEST = "manifest.json"
 FORMAT = 2
-_READ_AT_ONCE = 1 << 20
 
 Part = TypeVar("Part")
 
@@ -128,6 +128,21 @@ def save_snapshot(view: View, index_folder: Path, saved: Saved) -> tuple[IndexSn
     return snapshot, Saved.of(view, SavedColumns.of(folder, told))
 
 
+def in_files(view: View, folder: Path) -> View:
+    """Return the view with what was just saved of it in `folder`, mapped, in place of what it holds in memory.
+
+    What was written has been read again for the manifest, so it is as good as what is held. A file that cannot be
+    opened leaves the view as it is.
+    """
+    index = view.index
+    assert index is not None, "it has been saved"
+    codes = _sound(folder, lambda: BruteForceIndex.load(folder, checked=True)) if index.tail.first == 0 else None
+    built = None
+    if (kept := index.built) is not None:
+        built = _sound(folder, lambda: factory.load_built(kept.kind, folder, checked=True))
+    return replace(view, index=index.in_files(codes, built))
+
+
 def load_snapshot(snapshot: IndexSnapshot | None, index_folder: Path | None) -> Loaded:
     """Return what is sound of the snapshot the rows name. What is not is logged, and made again by somebody else."""
     if snapshot is None or index_folder is None:
@@ -169,17 +184,25 @@ def damaged_files(folder: Path, files: Mapping[str, list[int] | None]) -> Iterat
     """Yield those of `files` of a manifest that are missing or not as they were written, each with what is wrong."""
     for name, expected in files.items():
         try:
-            if expected is not None and _checksum(folder / name) != expected:
+            if expected is not None and file_checksum(folder / name) != expected:
                 yield name, "its checksum does not match the manifest"
         except OSError as error:
             yield name, str(error)
 
 
 def load_built(folder: Path, manifest: dict[str, Any]) -> BuiltIndex | None:
-    """Return the built index of a snapshot, None where it has none. Raises `Damaged`, `InvalidField`."""
+    """Return the built index of a snapshot, None where it has none. Raises `Damaged`, `InvalidField`.
+
+    REQUIRES: its files match the manifest, so that nobody need read them again.
+    """
     if manifest["kind"] == IndexKind.BRUTE_FORCE:
         return None
-    return factory.load_built(manifest["kind"], folder)
+    return factory.load_built(manifest["kind"], folder, checked=True)
+
+
+def load_codes(folder: Path, manifest: dict[str, Any]) -> BruteForceIndex:
+    """Return the codes of a snapshot. Raises `Damaged`. REQUIRES: it has some, and they match the manifest."""
+    return BruteForceIndex.load(folder, checked=manifest["files"][CODES] is not None)
 
 
 def discard_snapshots(index_folder: Path | None, keep: IndexSnapshot | None) -> None:
@@ -218,17 +241,8 @@ def _manifest(view: View, folder: Path) -> dict[str, Any]:
         "history": view.state.history.hex(),
         "slots": savable_slots(view.index),
         "built": view.index.built_count,
-        "files": {file.name: _checksum(file) for file in sorted(folder.iterdir())},
+        "files": {file.name: file_checksum(file) for file in sorted(folder.iterdir())},
     }
-
-
-def _checksum(path: Path) -> list[int]:
-    """Return size and crc32 of a file. O(size)."""
-    size = checksum = 0
-    with path.open("rb") as file:
-        while part := file.read(_READ_AT_ONCE):
-            size, checksum = size + len(part), crc32(part, checksum)
-    return [size, checksum]
 
 
 def _sound(folder: Path, read: Callable[[], Part | None]) -> Part | None:
@@ -251,7 +265,7 @@ def _codes(folder: Path, manifest: dict[str, Any], snapshot: IndexSnapshot) -> B
     if CODES not in manifest["files"]:
         return None
     _check(folder, manifest, lambda name: name == CODES)
-    codes = BruteForceIndex.load(folder)
+    codes = load_codes(folder, manifest)
     if codes.count != snapshot.slots:
         raise Damaged(str(folder), f"covers {codes.count} slots instead of {snapshot.slots}")
     return codes

@@ -93,6 +93,19 @@ class View:
         """Return the view with these columns, or with none. REQUIRES: they are of the view's position."""
         return replace(self, columns=columns)
 
+    def in_files(self, older: Self, saved: Self) -> Self:
+        """Return the view with what it shares with `older` taken from `saved`, which is `older` out of its files.
+
+        O(blocks of codes). So memory that holds what the files hold is given back.
+        """
+        mine, before, after = self.index, older.index, saved.index
+        assert mine is not None, "an index never goes away"
+        assert before is not None, "it has been saved"
+        assert after is not None, "it has been saved"
+        same_codes = mine.tail.first == after.tail.first == 0
+        tail = after.tail if same_codes else None
+        return replace(self, index=mine.in_files(tail, after.built if mine.built is before.built else None))
+
     def with_index(self, built: Built) -> Self:
         """Return the view answered by an index that was made of an earlier view. O(slots that are new since).
 

@@ -1,6 +1,8 @@
 """Arrays as kernels want them: read-only where they do not write, on a cache line where speed asks for it."""
 
-from typing import Final, TypeVar
+import mmap
+from collections.abc import Iterable
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,3 +36,18 @@ def as_kernel_input(array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     if type(array) is np.ndarray and array.dtype == np.float32 and flags.c_contiguous and not flags.writeable:
         return array
     return readonly(np.ascontiguousarray(array, dtype=np.float32))
+
+
+def anonymous_bytes(arrays: Iterable[npt.NDArray[Any]]) -> int:
+    """Return the bytes of those arrays that lie in no file mapped read-only."""
+    return sum(array.nbytes for array in arrays if not is_mapped(array))
+
+
+def is_mapped(array: npt.NDArray[Any]) -> bool:
+    """Whether the memory is that of a file mapped read-only: the system may drop it at any time and read it again."""
+    owner: object = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, memoryview):
+        owner = owner.obj
+    return isinstance(owner, mmap.mmap) and memoryview(owner).readonly

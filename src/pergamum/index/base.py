@@ -110,7 +110,11 @@ class GrowingIndex(Protocol):
 
     @property
     def memory_bytes(self) -> int:
-        """Anonymous memory held, in bytes, reserved but untouched pages excluded."""
+        """Memory of its codes, in bytes, anonymous or mapped; reserved but untouched pages excluded."""
+
+    @property
+    def anonymous_bytes(self) -> int:
+        """How many of them the process holds itself; the others are a file's, mapped."""
 
     def extended(self, vectors: Matrix) -> Self:
         """Return an index that covers `vectors` too, as slots [count, count + len(vectors)).
@@ -148,6 +152,10 @@ class BuiltIndex(Protocol):
     @property
     def memory_bytes(self) -> int:
         """Memory of its arrays, in bytes, anonymous or mapped."""
+
+    @property
+    def anonymous_bytes(self) -> int:
+        """How many of them the process holds itself; the others are a file's, mapped."""
 
     @property
     def strategies(self) -> tuple[Strategy, ...]:

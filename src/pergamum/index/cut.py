@@ -29,11 +29,14 @@ class Cut:
         self._start += size + -size % LINE
         return part.view(scalar).reshape(shape)
 
-    def finish(self, checksum: int) -> None:
-        """Refuse a file that goes on, or whose arrays have another crc32. Raises `Damaged`. O(bytes)."""
+    def finish(self, checksum: int | None) -> None:
+        """Refuse a file that goes on, or whose arrays have another crc32; None: they have been checked.
+
+        Raises `Damaged`. O(bytes) for the checksum.
+        """
         if self._start != len(self._space):
             raise Damaged(str(self._path), "has another length than its header says")
-        if self._checksum() != checksum:
+        if checksum is not None and self._checksum() != checksum:
             raise Damaged(str(self._path), "the checksum does not match")
 
     def _checksum(self) -> int:

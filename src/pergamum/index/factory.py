@@ -79,17 +79,20 @@ def build(
             raise _unknown(kind)
 
 
-def load_built(kind: str, folder: Path) -> BuiltIndex:
-    """Return the index of `kind` saved in `folder`. Raises `InvalidField`, `Damaged` or `NewerFormat`."""
+def load_built(kind: str, folder: Path, *, checked: bool = False) -> BuiltIndex:
+    """Return the index of `kind` saved in `folder`, mapped. Raises `InvalidField`, `Damaged` or `NewerFormat`.
+
+    `checked`: whether somebody has just compared every byte of its file with a checksum, so that nobody need again.
+    """
     match kind:
         case "kd_tree":
-            return KdTreeIndex.load(folder)
+            return KdTreeIndex.load(folder, checked=checked)
         case "lsh":
-            return LshIndex.load(folder)
+            return LshIndex.load(folder, checked=checked)
         case "hnsw":
-            return HnswIndex.load(folder)
+            return HnswIndex.load(folder, checked=checked)
         case "ivf":
-            return IvfIndex.load(folder)
+            return IvfIndex.load(folder, checked=checked)
         case _:
             raise _unknown(kind)
 

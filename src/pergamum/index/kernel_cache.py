@@ -19,12 +19,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
-_MODULES = (
+_FOR_SEARCHES = (
     "heap",
     "distance_kernels",
     "quantize_kernels",
@@ -33,16 +35,22 @@ _MODULES = (
     "hnsw.pool_kernels",
     "hnsw.kernels",
     "hnsw.rotation_kernels",
-    "hnsw.build_kernels",
     "hnsw.wide_kernels",
     "hnsw.search_kernels",
-    "hnsw.wide_build_kernels",
     "ivf.kernels",
+)
+"""What nearly every search needs: once these are loaded, NumPy no longer answers."""
+_OTHERS = (
+    "hnsw.build_kernels",
+    "hnsw.wide_build_kernels",
     "ivf.build_kernels",
     "kd_tree.kernels",
     "lsh.hash_kernels",
     "lsh.kernels",
 )
+"""Builds, and the kinds that `auto` never chooses. Who needs one earlier than it is loaded loads it himself."""
+_LOCK_SECONDS = 0.0005
+"""While kernels are loaded, whoever wants the interpreter lock gets it after so long: ten times sooner than usual."""
 _COMPLETE = "complete"
 _COMPILE_SECONDS = 600
 
@@ -72,9 +80,11 @@ def load() -> bool:
     """Load the kernels if a complete cache is at hand, and return whether they are loaded. Never compiles."""
     with _State.lock:
         if not _State.ready and (_folder(_base()) / _COMPLETE).is_file():
-            _import_from(_writable(_folder(_base())))
-            gc.freeze()  # numba's objects live as long as the process; looking them through slowed imports by a third
-            _State.ready = True
+            with _giving_way():
+                folder = _writable(_folder(_base()))
+                _import_from(folder, _FOR_SEARCHES)
+                _State.ready = True
+                _import_from(folder, _OTHERS)
     return _State.ready
 
 
@@ -101,7 +111,7 @@ def warm_up(base: Path) -> Path:
     with (base / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / _COMPLETE).exists():
-            _import_from(folder)
+            _import_from(folder, (*_FOR_SEARCHES, *_OTHERS))
             if not _interpreted():
                 (folder / _COMPLETE).touch()
     return folder
@@ -144,13 +154,32 @@ def _processor() -> str:
     return f"{platform.machine()} {binding.get_host_cpu_name()} {binding.get_host_cpu_features().flatten()}"
 
 
-def _import_from(folder: Path) -> None:
-    """Import the kernels with numba's cache at `folder`: they come from there, or are compiled into it."""
+def _import_from(folder: Path, modules: Iterable[str]) -> None:
+    """Import kernels with numba's cache at `folder`: they come from there, or are compiled into it."""
     from numba import config  # noqa: PLC0415  # takes most of a second
 
     config.CACHE_DIR = str(folder)
-    for module in _MODULES:
+    for module in modules:
         import_module(f"pergamum.index.{module}")
+
+
+@contextmanager
+def _giving_way() -> Iterator[None]:
+    """Let requests have the interpreter lock soon while the block holds it nearly all the time.
+
+    Nobody looks for cycles meanwhile, nor ever among what was made: going through numba's objects, which live as long
+    as the process, took a tenth of this time, and later a third of an import's.
+    """
+    usual, collecting = sys.getswitchinterval(), gc.isenabled()
+    sys.setswitchinterval(min(usual, _LOCK_SECONDS))
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        sys.setswitchinterval(usual)
+        if collecting:
+            gc.enable()
 
 
 def _interpreted() -> bool:

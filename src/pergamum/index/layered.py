@@ -60,6 +60,11 @@ class LayeredIndex:
         return self.tail.memory_bytes + (0 if self.built is None else self.built.memory_bytes)
 
     @property
+    def anonymous_bytes(self) -> int:
+        """How many of them the process holds itself; the others are files, mapped."""
+        return self.tail.anonymous_bytes + (0 if self.built is None else self.built.anonymous_bytes)
+
+    @property
     def strategies(self) -> tuple[Strategy, ...]:
         """How it can be searched; a scan always can."""
         built = () if self.built is None else self.built.strategies
@@ -101,6 +106,18 @@ class LayeredIndex:
         if built.count == self.count:
             return near
         return merged(near, self.tail.search(queries, k, vectors, allowed, built.count), k)
+
+    def in_files(self, tail: BruteForceIndex | None, built: BuiltIndex | None) -> Self:
+        """Return the same index with what `save` wrote, opened again, in place of what is held in memory.
+
+        None stands for what was not saved. REQUIRES: `built` equals this one's, `tail` this one's codes as
+        far as it goes.
+        """
+        return replace(
+            self,
+            tail=self.tail if tail is None else self.tail.with_blocks_of(tail),
+            built=self.built if built is None else built,
+        )
 
     def save(self, folder: Path) -> None:
         """Write into `folder` what opening would take long to make again; what is left is the tail beyond `built`."""

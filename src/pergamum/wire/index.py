@@ -121,6 +121,7 @@ class IndexOut(AnswerModel):
     tail: int
     unsaved: int
     memory_bytes: int
+    anonymous_bytes: int
     mapped_bytes: int
     disk_bytes: int
     recall_curve: list[RecallPointOut] | None

@@ -41,6 +41,7 @@ def _bounds(metric: Metric, query: Matrix, vectors: Matrix) -> Doubles:
 
     block, codes, work = blocks.reserve(query.shape[1]), _encoded(query, metric), Work.begin(1, 1)
     blocks.write(block, 0, encode(vectors, metric))
+    block = blocks.frozen(block)
     kernels.portable_dots(block.codes, 0, codes.digits, 0, work.sums)
     if metric is Metric.L2:
         kernels.bound_gaps(work.sums, block, 0, codes.terms, 0, work.bounds, np.inf)

@@ -10,10 +10,9 @@ import pytest
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.errors import Damaged, InvalidField, NewerFormat
 from pergamum.index.base import Route, Strategy
-from pergamum.index.ivf.fastscan import BLOCK
 from pergamum.index.ivf.faults import of_partitions
 from pergamum.index.ivf.index import OUTGROWN, IvfIndex
-from pergamum.index.ivf.layout import numbers_of, opened
+from pergamum.index.ivf.layout import BLOCK, numbers_of, opened
 from pergamum.index.ivf.params import IvfParams
 from pergamum.index.ivf.snapshot import NAME
 from pergamum.index.mask import SlotMask

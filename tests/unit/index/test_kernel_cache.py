@@ -48,6 +48,31 @@ print("numba" in sys.modules)
     assert _run(script).split() == ["2", "False"]
 
 
+def test_building_the_app_leaves_numba_alone() -> None:
+    script = """
+import sys
+import pergamum.app
+print("numba" in sys.modules)
+"""
+    assert _run(script).split() == ["False"]
+
+
+def test_loading_gives_way_to_requests_and_takes_that_back(compiled: Path) -> None:
+    script = f"""
+import gc, sys
+from pathlib import Path
+from pergamum.index import kernel_cache
+kernel_cache.configure(Path({str(compiled)!r}))
+seen, load = [], kernel_cache._import_from
+kernel_cache._import_from = lambda *each: (seen.append((sys.getswitchinterval(), kernel_cache.ready())), load(*each))
+usual = sys.getswitchinterval()
+kernel_cache.load()
+print([(interval < usual, ready) for interval, ready in seen], sys.getswitchinterval() == usual, gc.isenabled())
+print(all("pergamum.index." + name in sys.modules for name in kernel_cache._FOR_SEARCHES + kernel_cache._OTHERS))
+"""
+    assert _run(script) == "[(True, False), (True, True)] True True\nTrue\n"
+
+
 def test_loading_takes_everything_from_the_cache(compiled: Path) -> None:
     script = f"""
 from pathlib import Path

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pergamum.index.arrays import readonly
 from pergamum.index.mask import BLOCK_SLOTS
 from pergamum.index.quantize import UNIT, Codes, padded
 
@@ -19,7 +20,9 @@ PAGE = 4096
 
 
 class Block(NamedTuple):
-    """64 Ki slots. All arrays are writable, and written only beyond every published count.
+    """64 Ki slots, in anonymous memory or, once they are all used and saved, in a file mapped read-only.
+
+    Only the last block of an index is written, and only beyond every published count.
 
     `codes` u1 (1024 groups, units, 256): byte [g, u, 4 * j + b] is dimension 4 * u + b of slot 64 * g + j.
     `scales` f4, `errors` f4, `squares` i4: (65536,), see `quantize.py`.
@@ -33,16 +36,32 @@ class Block(NamedTuple):
 
 def reserve(dimension: int) -> Block:
     """Return an empty block. O(1): nothing is touched."""
-    code_bytes, term_bytes = BLOCK_SLOTS * padded(dimension), BLOCK_SLOTS * 4
-    space = mmap.mmap(-1, code_bytes + 3 * term_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    space = mmap.mmap(-1, block_bytes(dimension), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if hasattr(mmap, "MADV_NOHUGEPAGE"):
         space.madvise(mmap.MADV_NOHUGEPAGE)
+    return block_in(space, 0, dimension)
+
+
+def block_bytes(dimension: int) -> int:
+    """Return the size of a block."""
+    return BLOCK_SLOTS * (padded(dimension) + 3 * 4)
+
+
+def block_in(space: mmap.mmap, start: int, dimension: int) -> Block:
+    """Return the block that begins at byte `start` of a map, writable where the map is. O(1)."""
+    terms = start + BLOCK_SLOTS * padded(dimension)
     return Block(
-        np.frombuffer(space, np.uint8, code_bytes).reshape(BLOCK_SLOTS // GROUP, -1, GROUP * UNIT),
-        np.frombuffer(space, np.float32, BLOCK_SLOTS, code_bytes),
-        np.frombuffer(space, np.float32, BLOCK_SLOTS, code_bytes + term_bytes),
-        np.frombuffer(space, np.int32, BLOCK_SLOTS, code_bytes + 2 * term_bytes),
+        np.frombuffer(space, np.uint8, terms - start, start).reshape(BLOCK_SLOTS // GROUP, -1, GROUP * UNIT),
+        np.frombuffer(space, np.float32, BLOCK_SLOTS, terms),
+        np.frombuffer(space, np.float32, BLOCK_SLOTS, terms + 4 * BLOCK_SLOTS),
+        np.frombuffer(space, np.int32, BLOCK_SLOTS, terms + 8 * BLOCK_SLOTS),
     )
+
+
+def frozen(block: Block) -> Block:
+    """Return the block as kernels take it: arrays that cannot be written."""
+    codes, scales, errors, squares = block
+    return Block(readonly(codes), readonly(scales), readonly(errors), readonly(squares))
 
 
 def write(block: Block, first: int, new: Codes) -> None:

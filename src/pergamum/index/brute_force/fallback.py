@@ -2,9 +2,13 @@
 
 Over many vectors that takes longer than loading kernels does: `before_kernels` then leaves the answer to them.
 
-Distances are first estimated by float64 matrix products, whose order of summation nobody knows, then taken from the
-reference function for the few slots that the error of an estimate leaves in doubt. Any order of at most 16,384
-additions is off by less than 2^-39 of the sum of magnitudes, and so is the reference; `ROUNDING` (2^-36) covers both.
+A pass over the vectors in float32 (`rough.py`) rules out most of them. Distances of the others are estimated by
+float64 matrix products, whose order of summation nobody knows, then taken from the reference function for the few slots
+that the error of an estimate leaves in doubt. Any order of at most 16,384 additions is off by less than 2^-39 of the
+sum of magnitudes, and so is the reference; `ROUNDING` (2^-36) covers both.
+
+Loading holds the interpreter lock nearly all the time, and whoever gives it up waits for it: so the first pass is a few
+long calls, not many short ones.
 """
 
 from collections.abc import Iterator
@@ -14,12 +18,19 @@ import numpy as np
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index import kernel_cache
 from pergamum.index.base import Neighbours, padded
+from pergamum.index.brute_force.rough import rough_bounds
 from pergamum.index.brute_force.work import Doubles, Longs
 from pergamum.index.distance import distances
-from pergamum.index.mask import BLOCK_SLOTS, SlotMask
+from pergamum.index.mask import BLOCK_SLOTS, Flags, SlotMask
 from pergamum.index.quantize import ROUNDING
 
 _CHUNK = 1 << 19
+"""Numbers whose copies as float64 stay in a cache."""
+_RUN = 1 << 26
+"""Numbers that are read in one go, some 30 milliseconds."""
+_MOST_BOUNDS = 1 << 20
+_GATHERED_BELOW = 0.25
+"""Share of allowed slots below which it is cheaper to copy their vectors than to read all."""
 
 
 def before_kernels(
@@ -32,11 +43,41 @@ def before_kernels(
     """
     wanted = min(k, len(vectors) - begin)
     found = [_Nearest(wanted) for _ in queries]
-    for slots in _chunks(range(begin, len(vectors)), vectors.shape[1], allowed):
+    for run in _runs(range(begin, len(vectors)), vectors.shape[1], len(queries)):
         if kernel_cache.ready():
             return None
-        _look(metric, queries, slots, vectors[slots], found)
+        near = _doubtful(metric, queries, vectors[run.start : run.stop], _flags(run, allowed), found)
+        for part in _chunks(run.start + near, vectors.shape[1]):
+            if kernel_cache.ready():
+                return None
+            _look(metric, queries, part, vectors[part], found)
     return padded(_gathered(found, wanted, (len(vectors) - begin) * len(queries)), k)
+
+
+def _runs(slots: range, dimension: int, queries: int) -> Iterator[range]:
+    """Cut the slots into runs of not too many numbers and bounds."""
+    size = max(64, min(_RUN // dimension, _MOST_BOUNDS // max(queries, 1)))
+    for start in range(slots.start, slots.stop, size):
+        yield range(start, min(start + size, slots.stop))
+
+
+def _doubtful(metric: Metric, queries: Matrix, rows: Matrix, flags: Flags, found: "list[_Nearest]") -> Longs:
+    """Return which of the rows that `flags` allows may be among the nearest of a query."""
+    if np.count_nonzero(flags) < _GATHERED_BELOW * len(rows):
+        return np.flatnonzero(flags)
+    low, high = rough_bounds(metric, queries, np.asarray(rows))
+    low[:, ~flags] = high[:, ~flags] = np.inf
+    near = np.zeros(len(rows), np.bool_)
+    for i, nearest in enumerate(found):
+        near |= low[i] <= nearest.limit(high[i])
+    return np.flatnonzero(near & flags)
+
+
+def _flags(run: range, allowed: SlotMask) -> Flags:
+    """Return which slots of `run` are allowed."""
+    first, last = run.start // BLOCK_SLOTS, -(-run.stop // BLOCK_SLOTS)
+    flags = np.concatenate([allowed.block(number) for number in range(first, last)])
+    return flags[run.start - first * BLOCK_SLOTS : run.stop - first * BLOCK_SLOTS]
 
 
 def _look(metric: Metric, queries: Matrix, slots: Longs, rows: Matrix, found: "list[_Nearest]") -> None:
@@ -83,16 +124,11 @@ class _Nearest:
         return np.pad(self._distances, (0, self._k - len(self._distances)), constant_values=np.inf)
 
 
-def _chunks(slots: range, dimension: int, allowed: SlotMask) -> Iterator[Longs]:
-    """Yield the allowed ones of `slots` in order, a few thousand at a time, never across two blocks."""
-    size = min(BLOCK_SLOTS, max(64, _CHUNK // dimension))
-    for block in range(slots.start // BLOCK_SLOTS, -(-slots.stop // BLOCK_SLOTS)):
-        flags, first = allowed.block(block), block * BLOCK_SLOTS
-        for start in range(max(first, slots.start), min(first + BLOCK_SLOTS, slots.stop), size):
-            stop = min(start + size, first + BLOCK_SLOTS, slots.stop)
-            chosen = start + np.flatnonzero(flags[start - first : stop - first])
-            if len(chosen):
-                yield chosen
+def _chunks(slots: Longs, dimension: int) -> Iterator[Longs]:
+    """Yield the slots in order, a few thousand at a time."""
+    size = max(64, _CHUNK // dimension)
+    for start in range(0, len(slots), size):
+        yield slots[start : start + size]
 
 
 def _bounds(metric: Metric, queries: Doubles, rows: Doubles) -> tuple[Doubles, Doubles]:

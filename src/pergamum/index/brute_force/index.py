@@ -19,10 +19,10 @@ import numpy as np
 
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index import kernel_cache
-from pergamum.index.arrays import readonly
+from pergamum.index.arrays import is_mapped, readonly
 from pergamum.index.base import Neighbours, padded
 from pergamum.index.brute_force import fallback, snapshot
-from pergamum.index.brute_force.blocks import Block, reserve, touched_bytes, used_slots, write
+from pergamum.index.brute_force.blocks import Block, frozen, reserve, touched_bytes, used_slots, write
 from pergamum.index.brute_force.work import READ, Work
 from pergamum.index.mask import BLOCK_SLOTS, SlotMask
 from pergamum.index.quantize import TERMS, QueryCodes, encode
@@ -38,7 +38,8 @@ class BruteForceIndex:
     """An exact `GrowingIndex` over the slots [first, count).
 
     Invariant: `blocks` hold the codes of exactly those slots, in their usual places; blocks that lie wholly below
-    `first` are reserved and never touched, so they take no memory.
+    `first` are reserved and never touched, so they take no memory. `growing` is the last block, writable; None where it
+    is full and mapped.
     """
 
     dimension: int
@@ -46,36 +47,50 @@ class BruteForceIndex:
     count: int
     blocks: tuple[Block, ...]
     first: int = 0
+    growing: Block | None = None
 
     @classmethod
     def empty(cls, dimension: int, metric: Metric, first: int = 0) -> Self:
         """Return the index of no vectors, whose next one will have the slot `first`."""
-        blocks = tuple(reserve(dimension) for _ in range(-(-first // BLOCK_SLOTS)))
-        return cls(dimension, metric, first, blocks, first)
+        blocks = [reserve(dimension) for _ in range(-(-first // BLOCK_SLOTS))]
+        return cls(dimension, metric, first, tuple(map(frozen, blocks)), first, blocks[-1] if blocks else None)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote. Raises `Damaged`, or `NewerFormat`."""
-        return cls(*snapshot.read(folder))
+    def load(cls, folder: Path, *, checked: bool = False) -> Self:
+        """Map what `save` wrote; unless every byte has been `checked`, compare them with their checksum.
+
+        Only the last block, if there is room in it, is read instead: it takes what comes next. Raises `Damaged`, or
+        `NewerFormat`.
+        """
+        dimension, metric, count, blocks = snapshot.read(folder, checked=checked)
+        growing = blocks[-1] if count % BLOCK_SLOTS else None
+        return cls(dimension, metric, count, tuple(map(frozen, blocks)), growing=growing)
 
     @property
     def memory_bytes(self) -> int:
-        """Anonymous memory held, in bytes."""
+        """Memory of the codes, in bytes, anonymous or mapped."""
         return sum(touched_bytes(self.dimension, used) for used in used_slots(self.count)) - sum(
             touched_bytes(self.dimension, used) for used in used_slots(self.first)
         )
 
+    @property
+    def anonymous_bytes(self) -> int:
+        """How many of them the process holds itself; the others are a file's, mapped."""
+        mapped = sum(is_mapped(block.codes) for block in self.blocks)
+        return self.memory_bytes - mapped * touched_bytes(self.dimension, BLOCK_SLOTS)
+
     def extended(self, vectors: Matrix) -> Self:
         """Return an index that covers `vectors` too; see `GrowingIndex.extended`."""
-        blocks, count, done = list(self.blocks), self.count, 0
+        blocks, growing, count, done = list(self.blocks), self.growing, self.count, 0
         while done < len(vectors):
             number, first = divmod(count + done, BLOCK_SLOTS)
-            if number == len(blocks):
-                blocks.append(reserve(self.dimension))
+            if growing is None or number == len(blocks):
+                growing = reserve(self.dimension)
+                blocks.append(frozen(growing))
             part = vectors[done : done + min(_ENCODED_AT_ONCE, BLOCK_SLOTS - first)]
-            write(blocks[number], first, encode(part, self.metric))
+            write(growing, first, encode(part, self.metric))
             done += len(part)
-        return replace(self, count=count + done, blocks=tuple(blocks))
+        return replace(self, count=count + done, blocks=tuple(blocks), growing=growing)
 
     def search(self, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, begin: int = 0) -> Neighbours:
         """Return for each query the k nearest allowed slots; see `GrowingIndex.search`."""
@@ -94,6 +109,16 @@ class BruteForceIndex:
             for start in range(0, len(queries), _QUERIES_AT_ONCE)
         ]
         return padded(_joined(parts, (self.count - begin) * len(queries)), k)
+
+    def with_blocks_of(self, saved: Self) -> Self:
+        """Return the same index with the full blocks of `saved` in place of its own, whose memory is given back.
+
+        REQUIRES: both have the same codes in those blocks: `saved` was read from a file that this one, or an earlier
+        one of which this was extended, was saved to.
+        """
+        full = saved.count // BLOCK_SLOTS
+        growing = self.growing if full < len(self.blocks) else None
+        return replace(self, blocks=(*saved.blocks[:full], *self.blocks[full:]), growing=growing)
 
     def save(self, folder: Path) -> None:
         """Write the index into `folder`; see docs/formats/brute-force-index.md."""

@@ -42,13 +42,14 @@ BODY = VNNI if vnni.AVAILABLE and not config.DISABLE_JIT else PORTABLE
 """The body for this processor."""
 
 _F4, _I4 = types.float32, types.int32
-_CODES = array(types.uint8, 3)
+_CODES = array(types.uint8, 3, readonly=True)
+_SCALES, _SQUARES = array(_F4, 1, readonly=True), array(_I4, 1, readonly=True)
 _DIGITS = array(types.int8, 3)
-_BLOCK = named(Block, _CODES, array(_F4, 1), array(_F4, 1), array(_I4, 1))
+_BLOCK = named(Block, _CODES, _SCALES, _SCALES, _SQUARES)
 QUERIES = named(QueryCodes, array(_F4, 2, readonly=True), _DIGITS, array(F8, 2))
 _MATRIX = array(_F4, 2, readonly=True)
 _FLAGS = array(FLAG, 1, readonly=True)
-_SUMS, _BOUNDS, _FLOATS, _TERMS = array(_I4, 2), array(F8, 2), array(_F4, 1), array(F8, 2)
+_SUMS, _BOUNDS, _TERMS = array(_I4, 2), array(F8, 2), array(F8, 2)
 _SPAN = types.UniTuple(I8, 3)
 WORK = named(Work, *[array(F8, 2), array(I8, 2)] * 3, array(I8, 2), array(_I4, 2), array(F8, 2), array(F8, 1))
 
@@ -78,7 +79,7 @@ def special_dots(codes: Bytes, group: int, digits: Signed, row: int, sums: Integ
     vnni_dots(codes, group, digits, row, sums)
 
 
-@kernel(I8, _SUMS, _FLOATS, _FLOATS, I8, _TERMS, I8, F8, inline=True)
+@kernel(I8, _SUMS, _SCALES, _SCALES, I8, _TERMS, I8, F8, inline=True)
 def count_products(
     sums: Integers, scales: Floats, errors: Floats, first: int, terms: Doubles, row: int, limit: float
 ) -> int:
@@ -98,7 +99,7 @@ def count_products(
     return within
 
 
-@kernel(types.void, _SUMS, _FLOATS, _FLOATS, I8, _TERMS, I8, _BOUNDS)
+@kernel(types.void, _SUMS, _SCALES, _SCALES, I8, _TERMS, I8, _BOUNDS)
 def bound_products(
     sums: Integers, scales: Floats, errors: Floats, first: int, terms: Doubles, row: int, bounds: Doubles
 ) -> None:

@@ -1,8 +1,9 @@
-"""A brute-force index as one file; the format is docs/formats/brute-force-index.md.
+"""A brute-force index as one file, mapped when it is opened; the format is docs/formats/brute-force-index.md.
 
 A copy of what can be rebuilt from the vectors, so damage is always found and never repaired.
 """
 
+import mmap
 import os
 import struct
 import zlib
@@ -14,7 +15,8 @@ import numpy as np
 
 from pergamum.domain.vectors import MAX_DIMENSION, Metric
 from pergamum.errors import Damaged, NewerFormat
-from pergamum.index.brute_force.blocks import GROUP, Block, reserve, used_slots
+from pergamum.index.brute_force.blocks import GROUP, Block, block_bytes, block_in, reserve, used_slots
+from pergamum.index.mask import BLOCK_SLOTS
 
 NAME = "brute-force.index"
 FORMAT = 1
@@ -23,6 +25,7 @@ MAGIC = b"PGMBRUTE"
 # magic, format, dimension, metric, checksum of the body, count, checksum of these
 _HEADER = struct.Struct("<8sIIIIQI")
 _SIZE = 64
+_READ_AT_ONCE = 1 << 20
 _METRICS = list(Metric)
 
 
@@ -41,13 +44,18 @@ def write(folder: Path, dimension: int, metric: Metric, count: int, blocks: tupl
         os.fsync(file.fileno())
 
 
-def read(folder: Path) -> tuple[int, Metric, int, tuple[Block, ...]]:
-    """Return dimension, metric, count and blocks. Raises `Damaged`, or `NewerFormat`. O(count * dimension)."""
+def read(folder: Path, *, checked: bool = False) -> tuple[int, Metric, int, tuple[Block, ...]]:
+    """Return dimension, metric, count and blocks: full ones mapped read-only, the last one read, for it may grow.
+
+    Every byte is checked unless that has been done. Raises `Damaged`, or `NewerFormat`. O(count * dimension).
+    """
     path = folder / NAME
     try:
         with path.open("rb") as file:
             dimension, metric, expected, count = _read_header(path, file.read(_SIZE))
-            blocks = tuple(_read_blocks(path, file, dimension, count, expected))
+            if not checked and _checksum(file) != expected:
+                raise Damaged(str(path), "the checksum does not match")
+            blocks = tuple(_blocks(path, file, dimension, count))
     except OSError as error:
         raise Damaged(str(path), f"cannot be read: {error.strerror}") from error
     return dimension, metric, count, blocks
@@ -85,17 +93,33 @@ def _read_header(path: Path, header: bytes) -> tuple[int, Metric, int, int]:
     return dimension, _METRICS[metric], checksum, count
 
 
-def _read_blocks(path: Path, file: BufferedReader, dimension: int, count: int, expected: int) -> Iterator[Block]:
-    """Yield blocks filled from the file. Raises `Damaged`, after the last one if a byte is wrong or too many."""
+def _checksum(file: BufferedReader) -> int:
+    """Return the crc32 of everything behind the header."""
     checksum = 0
-    for used in used_slots(count):
-        block = reserve(dimension)
-        groups = -(-used // GROUP)
-        for part in (block.codes[:groups], block.scales[:used], block.errors[:used], block.squares[:used]):
-            target = part.reshape(-1).view(np.uint8).data
-            if file.readinto(target) != len(target):
-                raise Damaged(str(path), "is shorter than its header says")
-            checksum = zlib.crc32(target, checksum)
-        yield block
-    if checksum != expected or file.read(1):
-        raise Damaged(str(path), "the checksum does not match")
+    while part := file.read(_READ_AT_ONCE):
+        checksum = zlib.crc32(part, checksum)
+    return checksum
+
+
+def _blocks(path: Path, file: BufferedReader, dimension: int, count: int) -> Iterator[Block]:
+    """Yield the blocks. Raises `Damaged` where the file has another length than its header says."""
+    full, rest = divmod(count, BLOCK_SLOTS)
+    end = _SIZE + full * block_bytes(dimension)
+    if full and os.fstat(file.fileno()).st_size >= end:
+        space = mmap.mmap(file.fileno(), end, prot=mmap.PROT_READ)
+        yield from (block_in(space, start, dimension) for start in range(_SIZE, end, block_bytes(dimension)))
+    file.seek(end)
+    if rest:
+        yield _read_block(path, file, dimension, rest)
+    if file.tell() != os.fstat(file.fileno()).st_size:
+        raise Damaged(str(path), "has another length than its header says")
+
+
+def _read_block(path: Path, file: BufferedReader, dimension: int, used: int) -> Block:
+    """Return a block with room for more, filled from the file. O(used * dimension)."""
+    block = reserve(dimension)
+    for part in (block.codes[: -(-used // GROUP)], block.scales[:used], block.errors[:used], block.squares[:used]):
+        target = part.reshape(-1).view(np.uint8).data
+        if file.readinto(target) != len(target):
+            raise Damaged(str(path), "is shorter than its header says")
+    return block

@@ -21,7 +21,7 @@ from typing import ClassVar, Final, NamedTuple, Self
 import numpy as np
 
 from pergamum.domain.vectors import Matrix, Metric
-from pergamum.index.arrays import as_kernel_input, readonly
+from pergamum.index.arrays import anonymous_bytes, as_kernel_input, readonly
 from pergamum.index.base import Job, Neighbours, Route, Strategy, padded
 from pergamum.index.brute_force.work import READ, Work
 from pergamum.index.code_rows import CodeRows, empty_rows, extended_rows, frozen_rows
@@ -83,9 +83,12 @@ class HnswIndex:
         return nothing.grown(vectors, live, job)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Map what `save` wrote. Raises `Damaged`, or `NewerFormat`."""
-        return cls(*snapshot.read(folder))
+    def load(cls, folder: Path, *, checked: bool = False) -> Self:
+        """Map what `save` wrote; unless every byte has been `checked`, compare them with their checksum.
+
+        Raises `Damaged`, or `NewerFormat`.
+        """
+        return cls(*snapshot.read(folder, checked=checked))
 
     @property
     def count(self) -> int:
@@ -96,6 +99,11 @@ class HnswIndex:
     def memory_bytes(self) -> int:
         """Memory of codes and links, in bytes, anonymous or mapped."""
         return sum(part.nbytes for part in (*self.rows, *self.graph, *self.wide))
+
+    @property
+    def anonymous_bytes(self) -> int:
+        """How many of them the process holds itself; the others are its file's, mapped."""
+        return anonymous_bytes((*self.rows, *self.graph, *self.wide))
 
     def efforts(self, strategy: Strategy, k: int) -> tuple[int, ...]:
         """Return efforts worth measuring for k hits; a scan has none."""

@@ -60,8 +60,11 @@ def write(folder: Path, saved: Saved) -> None:
         os.fsync(file.fileno())
 
 
-def read(folder: Path) -> Saved:
-    """Return what was written, mapped read-only, after checking every byte. Raises `Damaged`, or `NewerFormat`."""
+def read(folder: Path, *, checked: bool = False) -> Saved:
+    """Return what was written, mapped read-only, after checking every byte unless that has been done.
+
+    Raises `Damaged`, or `NewerFormat`.
+    """
     path = folder / NAME
     try:
         space = np.memmap(path, dtype=np.uint8, mode="r")
@@ -85,7 +88,7 @@ def read(folder: Path) -> Saved:
     nothing = none(dimension, 2 * params.m)
     blocks = cut.array(np.uint8, saved.blocks, nothing.blocks.shape[1])
     seeds = cut.array(np.uint32, saved.seeds)
-    cut.finish(saved.checksum)
+    cut.finish(None if checked else saved.checksum)
     wide = Wide(blocks, readonly(signs_of(dimension)), seeds) if len(blocks) else nothing
     return Saved(dimension, saved.metric, params, rows, graph, saved.entry, wide)
 

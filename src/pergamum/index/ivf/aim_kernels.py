@@ -9,8 +9,8 @@ from numba import types
 from pergamum.index import row_kernels
 from pergamum.index.brute_force.kernels import BODY
 from pergamum.index.distance_kernels import COSINE, DOT, L2, dot
-from pergamum.index.ivf.fastscan import MOST_ENTRY, MOST_SUM, TABLE
-from pergamum.index.ivf.layout import SCALE, Floats, Partitions, Slots
+from pergamum.index.ivf.fastscan import MOST_ENTRY, MOST_SUM
+from pergamum.index.ivf.layout import SCALE, TABLE, Floats, Partitions, Slots
 from pergamum.index.ivf.scratch import ANCHOR, SQUARE, UNIT, Scratch
 from pergamum.index.ivf.views import F4, FLOATS, I4S, PARTITIONS, SCRATCH
 from pergamum.index.jit import F8, I8, Real, Whole, array, kernel

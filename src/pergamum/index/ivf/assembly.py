@@ -6,8 +6,8 @@ import numpy as np
 
 from pergamum.domain.vectors import Metric
 from pergamum.index.arrays import readonly
-from pergamum.index.ivf.fastscan import BLOCK
 from pergamum.index.ivf.layout import (
+    BLOCK,
     Bytes,
     Floats,
     Longs,

@@ -11,8 +11,7 @@ from pergamum.domain.vectors import Metric
 from pergamum.index.arrays import readonly
 from pergamum.index.base import Job
 from pergamum.index.ivf.assembly import Coded, Trained, centers_of, halves_of
-from pergamum.index.ivf.fastscan import TABLE
-from pergamum.index.ivf.layout import WIDTH, Bytes, Floats, Longs
+from pergamum.index.ivf.layout import TABLE, WIDTH, Bytes, Floats, Longs
 
 TURNS: Final = 8
 """Rounds of k-means; more gain next to nothing."""

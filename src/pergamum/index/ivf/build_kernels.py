@@ -10,8 +10,7 @@ from pergamum.domain.vectors import Matrix
 from pergamum.index import row_kernels
 from pergamum.index.brute_force.kernels import BODY
 from pergamum.index.ivf.aim_kernels import set_digits
-from pergamum.index.ivf.fastscan import TABLE
-from pergamum.index.ivf.layout import WIDTH, Bytes, Floats, Longs
+from pergamum.index.ivf.layout import TABLE, WIDTH, Bytes, Floats, Longs
 from pergamum.index.ivf.views import F4, FLOATS, LONGS, MATRIX, ROWS
 from pergamum.index.jit import I8, array, kernel
 

@@ -19,13 +19,10 @@ from numba.core.base import BaseContext
 from numba.core.typing import Context, Signature
 from numba.extending import intrinsic
 
+from pergamum.index.ivf.layout import BLOCK, TABLE
 from pergamum.index.jit import Real, Whole
 from pergamum.index.registers import SHUFFLES, Emitter, add_to, emit_nothing, every, nibbles, splat
 
-BLOCK: Final = 64
-"""Vectors that are scanned together."""
-TABLE: Final = 16
-"""Entries of the table of one code."""
 MOST_ENTRY: Final = 63
 """The greatest entry: four of them are added within a byte."""
 MOST_SUM: Final = 65_535

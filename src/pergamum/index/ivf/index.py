@@ -20,15 +20,17 @@ from typing import ClassVar, Final, Self
 import numpy as np
 
 from pergamum.domain.vectors import Matrix, Metric
+from pergamum.index.arrays import anonymous_bytes
 from pergamum.index.base import Job, Neighbours, Route, Strategy
 from pergamum.index.ivf import snapshot
 from pergamum.index.ivf.assembly import Trained, assembled, joined, taken_out
 from pergamum.index.ivf.build import coded, spread_of, trained
-from pergamum.index.ivf.fastscan import BLOCK, TABLE
 from pergamum.index.ivf.faults import of_partitions
 from pergamum.index.ivf.layout import (
+    BLOCK,
     SCALE,
     SPREAD,
+    TABLE,
     WIDTH,
     Bytes,
     Floats,
@@ -118,9 +120,12 @@ class IvfIndex:
         return cls(vectors.shape[1], metric, params, len(vectors), len(slots), shape, arena)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Map what `save` wrote. Raises `Damaged`, or `NewerFormat`."""
-        return cls(*snapshot.read(folder))
+    def load(cls, folder: Path, *, checked: bool = False) -> Self:
+        """Map what `save` wrote; unless every byte has been `checked`, compare them with their checksum.
+
+        Raises `Damaged`, or `NewerFormat`.
+        """
+        return cls(*snapshot.read(folder, checked=checked))
 
     @property
     def partitions(self) -> Partitions:
@@ -131,6 +136,11 @@ class IvfIndex:
     def memory_bytes(self) -> int:
         """Memory of centroids, points and codes, in bytes, anonymous or mapped."""
         return self.arena.nbytes
+
+    @property
+    def anonymous_bytes(self) -> int:
+        """How many of them the process holds itself; the others are its file's, mapped."""
+        return anonymous_bytes([self.arena])
 
     def efforts(self, strategy: Strategy, k: int) -> tuple[int, ...]:  # noqa: ARG002  # the contract's: there is one
         """Return numbers of partitions to look into; the last is all of them."""

@@ -26,13 +26,16 @@ import numpy.typing as npt
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index.arrays import LINE, aligned, readonly
 from pergamum.index.code_rows import row_bytes
-from pergamum.index.ivf.fastscan import BLOCK, TABLE
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Floats: TypeAlias = npt.NDArray[np.float32]
 Slots: TypeAlias = npt.NDArray[np.int32]
 Longs: TypeAlias = npt.NDArray[np.int64]
 
+BLOCK: Final = 64
+"""Vectors that are scanned together."""
+TABLE: Final = 16
+"""Entries of the table of one code."""
 WIDTH: Final = 2
 """Dimensions a code stands for."""
 NUMBERS: Final = 3 * 4

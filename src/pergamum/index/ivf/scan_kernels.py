@@ -11,8 +11,7 @@ from numba import config, types
 from pergamum.index.distance_kernels import COSINE, L2
 from pergamum.index.ivf import fastscan
 from pergamum.index.ivf.aim_kernels import make_tables
-from pergamum.index.ivf.fastscan import BLOCK, TABLE
-from pergamum.index.ivf.layout import Bytes, Floats, Partitions, Slots
+from pergamum.index.ivf.layout import BLOCK, TABLE, Bytes, Floats, Partitions, Slots
 from pergamum.index.ivf.scratch import FLOOR, SCORED, SQUARE, Scratch
 from pergamum.index.ivf.views import (
     AIM,

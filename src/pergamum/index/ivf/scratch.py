@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pergamum.index.arrays import LINE, aligned
-from pergamum.index.ivf.fastscan import BLOCK, TABLE
-from pergamum.index.ivf.layout import WIDTH, Bytes, Floats, Longs, Shape, Slots
+from pergamum.index.ivf.layout import BLOCK, TABLE, WIDTH, Bytes, Floats, Longs, Shape, Slots
 
 SPARE: Final = 192
 """Candidates beyond the wanted ones before the worst are thrown away."""

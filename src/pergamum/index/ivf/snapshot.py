@@ -61,8 +61,11 @@ def write(folder: Path, saved: Saved) -> None:
         os.fsync(file.fileno())
 
 
-def read(folder: Path) -> Saved:
-    """Return what was written, mapped read-only, after checking every byte. Raises `Damaged`, or `NewerFormat`."""
+def read(folder: Path, *, checked: bool = False) -> Saved:
+    """Return what was written, mapped read-only, after checking every byte unless that has been done.
+
+    Raises `Damaged`, or `NewerFormat`.
+    """
     path = folder / NAME
     try:
         space = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
@@ -72,7 +75,7 @@ def read(folder: Path) -> Saved:
     shape = shape_for(header.dimension, header.partitions, header.blocks)
     cut = Cut(path, space, HEADER_BYTES)
     arena = cut.array(np.uint8, int(places_of(shape)[-1]))
-    cut.finish(header.checksum)
+    cut.finish(None if checked else header.checksum)
     params = IvfParams(header.asked or None)
     return Saved(
         header.dimension,

@@ -5,14 +5,15 @@ from typing import NamedTuple
 import numpy as np
 from numba import types
 
-from pergamum.index.ivf.fastscan import BLOCK, TABLE
 from pergamum.index.ivf.layout import (
+    BLOCK,
     BLOCKS,
     CODES,
     COUNT,
     NUMBERS,
     PLACES,
     STRIDE,
+    TABLE,
     WIDTH,
     Bytes,
     Longs,

@@ -19,6 +19,7 @@ import numpy as np
 
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.errors import InvalidField
+from pergamum.index.arrays import anonymous_bytes
 from pergamum.index.base import Job, Neighbours, Route, Strategy
 from pergamum.index.kd_tree import snapshot
 from pergamum.index.kd_tree.build import tree_of
@@ -66,15 +67,23 @@ class KdTreeIndex:
         return cls(vectors.shape[1], metric, len(vectors), params, tree)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Map what `save` wrote. Raises `Damaged`, or `NewerFormat`."""
-        header, tree = snapshot.read(folder)
+    def load(cls, folder: Path, *, checked: bool = False) -> Self:
+        """Map what `save` wrote; unless every byte has been `checked`, compare them with their checksum.
+
+        Raises `Damaged`, or `NewerFormat`.
+        """
+        header, tree = snapshot.read(folder, checked=checked)
         return cls(header.dimension, header.metric, header.count, KdTreeParams(header.leaf_size), tree)
 
     @property
     def memory_bytes(self) -> int:
         """Memory of the tree's arrays, in bytes, anonymous or mapped."""
         return sum(part.nbytes for part in self.tree)
+
+    @property
+    def anonymous_bytes(self) -> int:
+        """How many of them the process holds itself; the others are its file's, mapped."""
+        return anonymous_bytes(self.tree)
 
     def efforts(self, strategy: Strategy, k: int) -> tuple[int, ...]:  # noqa: ARG002  # the contract's: all are exact
         """Return the one effort there is: the answer is exact."""

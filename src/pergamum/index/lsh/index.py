@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from pergamum.domain.vectors import Matrix, Metric
+from pergamum.index.arrays import anonymous_bytes
 from pergamum.index.base import Job, Neighbours, Route, Strategy
 from pergamum.index.lsh import build, layout, snapshot
 from pergamum.index.lsh.layout import CROSS_POLYTOPE, Found, Hashes, Tables
@@ -63,17 +65,27 @@ class LshIndex:
         return cls(vectors.shape[1], metric, len(vectors), len(rows), params, hashes, made)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Map what `save` wrote. Raises `Damaged`, or `NewerFormat`."""
-        stored = snapshot.read(folder)
+    def load(cls, folder: Path, *, checked: bool = False) -> Self:
+        """Map what `save` wrote; unless every byte has been `checked`, compare them with their checksum.
+
+        Raises `Damaged`, or `NewerFormat`.
+        """
+        stored = snapshot.read(folder, checked=checked)
         fields = (stored.dimension, stored.metric, stored.count, stored.origin, stored.params)
         return cls(*fields, stored.hashes, stored.tables)
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes of its arrays; after `load` they are mapped, not held."""
-        arrays = (self.hashes.signs, self.hashes.cells, self.tables.starts, self.tables.slots, self.tables.factors)
-        return sum(array.nbytes for array in arrays)
+        """Bytes of its arrays, anonymous or mapped."""
+        return sum(array.nbytes for array in self._arrays())
+
+    @property
+    def anonymous_bytes(self) -> int:
+        """How many of them the process holds itself; the others are its file's, mapped."""
+        return anonymous_bytes(self._arrays())
+
+    def _arrays(self) -> tuple[npt.NDArray[np.generic], ...]:
+        return (self.hashes.signs, self.hashes.cells, self.tables.starts, self.tables.slots, self.tables.factors)
 
     @property
     def buckets(self) -> int:
