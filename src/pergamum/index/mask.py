@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Self, TypeAlias
+from typing import Final, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +11,9 @@ BLOCK_SLOTS = 65_536
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
 
-_ALL = np.ones(BLOCK_SLOTS, dtype=np.bool_)
-_ALL.flags.writeable = False
+ALL: Final = np.ones(BLOCK_SLOTS, dtype=np.bool_)
+"""The block of which every slot is allowed."""
+ALL.flags.writeable = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class SlotMask:
 
     def block(self, number: int) -> Flags:
         """Return the flags of block `number`, shape (BLOCK_SLOTS,), read-only."""
-        return self.blocks[number] if number < len(self.blocks) else _ALL
+        return self.blocks[number] if number < len(self.blocks) else ALL
 
     def flat(self) -> Flags:
         """Return the flags of all blocks in one read-only array; slots beyond it are allowed. O(slots) once."""
@@ -70,7 +71,7 @@ class SlotMask:
         if not removed.size:
             return self
         touched = removed // BLOCK_SLOTS
-        blocks = list(self.blocks) + [_ALL] * (int(touched.max()) + 1 - len(self.blocks))
+        blocks = list(self.blocks) + [ALL] * (int(touched.max()) + 1 - len(self.blocks))
         newly_dead = 0
         for number in np.unique(touched):
             flags = blocks[number].copy()
@@ -83,4 +84,4 @@ class SlotMask:
 
     def all_live(self, number: int) -> bool:
         """Whether block `number` was never touched."""
-        return self.block(number) is _ALL
+        return self.block(number) is ALL

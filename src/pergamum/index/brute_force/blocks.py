@@ -5,17 +5,21 @@ library of ten chunks holds a few pages and one that grows never copies what it 
 """
 
 import mmap
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from pergamum.index.arrays import readonly
+from pergamum.index.bound import Bound, bound
 from pergamum.index.mask import BLOCK_SLOTS
 from pergamum.index.quantize import UNIT, Codes, padded
 
 GROUP = 64
 """Slots whose codes are interleaved: four 512-bit registers of sixteen 4-byte units."""
+GROUPS = BLOCK_SLOTS // GROUP
+"""Groups of a block."""
 PAGE = 4096
 
 
@@ -62,6 +66,12 @@ def frozen(block: Block) -> Block:
     """Return the block as kernels take it: arrays that cannot be written."""
     codes, scales, errors, squares = block
     return Block(readonly(codes), readonly(scales), readonly(errors), readonly(squares))
+
+
+def bound_blocks(blocks: Sequence[Block]) -> Bound:
+    """Return where the arrays of the blocks lie, four of each, as `block_at` of kernels.py puts them together."""
+    arrays = ((block.codes.reshape(-1, GROUP * UNIT), *block[1:]) for block in blocks)
+    return bound([array for four in arrays for array in four])
 
 
 def write(block: Block, first: int, new: Codes) -> None:

@@ -11,26 +11,34 @@ With n slots, d dimensions, m queries and v vectors verified (on real data a few
 The worst case is n verified vectors (all equal, or k >= n): then it costs what a plain float64 scan costs.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import Self
+from types import ModuleType
+from typing import Final, Self, TypeAlias
 
 import numpy as np
 
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index import kernel_cache
-from pergamum.index.arrays import is_mapped, readonly
+from pergamum.index.arrays import is_mapped
 from pergamum.index.base import Neighbours, padded
+from pergamum.index.bound import Bound
 from pergamum.index.brute_force import fallback, snapshot
-from pergamum.index.brute_force.blocks import Block, frozen, reserve, touched_bytes, used_slots, write
-from pergamum.index.brute_force.work import READ, Work
-from pergamum.index.mask import BLOCK_SLOTS, SlotMask
-from pergamum.index.quantize import TERMS, QueryCodes, encode
-from pergamum.index.quantize import padded as padded_dimension
+from pergamum.index.brute_force.blocks import Block, bound_blocks, frozen, reserve, touched_bytes, used_slots, write
+from pergamum.index.brute_force.desk import Desks
+from pergamum.index.brute_force.work import Doubles, Longs
+from pergamum.index.mask import ALL, BLOCK_SLOTS, Flags, SlotMask
+from pergamum.index.quantize import encode
 
 _ENCODED_AT_ONCE = 8192
 _QUERIES_AT_ONCE = 64
 _METRICS = list(Metric)
+_FLOAT32: Final = np.dtype(np.float32)
+_DESKS: Final = Desks()
+
+_Part: TypeAlias = tuple[Longs, Doubles, int]
+"""Slots, distances, and how many vectors were read."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +56,7 @@ class BruteForceIndex:
     blocks: tuple[Block, ...]
     first: int = 0
     growing: Block | None = None
+    _table: list[Bound] = field(default_factory=list, init=False, repr=False)
 
     @classmethod
     def empty(cls, dimension: int, metric: Metric, first: int = 0) -> Self:
@@ -98,17 +107,17 @@ class BruteForceIndex:
         wanted = min(k, self.count - begin)
         if wanted <= 0 or not len(queries):
             return padded(Neighbours(np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0))), k)
-        queries = np.ascontiguousarray(queries, dtype=np.float32)
+        raw = _plain(queries)
         if not kernel_cache.ready():
-            found = fallback.before_kernels(self.metric, queries, k, vectors[: self.count], allowed, begin=begin)
+            found = fallback.before_kernels(self.metric, raw, k, vectors[: self.count], allowed, begin=begin)
             if found is not None:
                 return found
-        rows = readonly(np.asarray(vectors))
+        rows, flags = _plain(vectors), allowed.flat()
         parts = [
-            self._scan(queries[start : start + _QUERIES_AT_ONCE], wanted, rows, allowed, begin)
-            for start in range(0, len(queries), _QUERIES_AT_ONCE)
+            self._scan(raw[start : start + _QUERIES_AT_ONCE], wanted, rows, flags, begin)
+            for start in range(0, len(raw), _QUERIES_AT_ONCE)
         ]
-        return padded(_joined(parts, (self.count - begin) * len(queries)), k)
+        return padded(_joined(parts, (self.count - begin) * len(raw)), k)
 
     def with_blocks_of(self, saved: Self) -> Self:
         """Return the same index with the full blocks of `saved` in place of its own, whose memory is given back.
@@ -124,28 +133,43 @@ class BruteForceIndex:
         """Write the index into `folder`; see docs/formats/brute-force-index.md."""
         snapshot.write(folder, self.dimension, self.metric, self.count, self.blocks)
 
-    def _scan(self, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, begin: int) -> Work:
+    def _scan(self, raw: Matrix, k: int, vectors: Matrix, flags: Flags, begin: int) -> _Part:
         """Search by the kernels."""
-        from pergamum.index.brute_force import kernels  # noqa: PLC0415  # numba: loaded before `ready` says so
-        from pergamum.index.quantize_kernels import encode_queries  # noqa: PLC0415
+        kernels, desk = _kernels(), _DESKS.take(len(raw), self.dimension, k)
+        how = kernels.BODY, _METRICS.index(self.metric)
+        read = kernels.search(how, (begin, self.count), self._bound_blocks(), desk.table, flags, ALL, vectors, raw)
+        slots, distances = desk.answer()
+        _DESKS.give_back(desk)
+        return slots, distances, read
 
-        work, metric = Work.begin(len(queries), k), _METRICS.index(self.metric)
-        digits = np.zeros((len(queries), 2, padded_dimension(self.dimension)), dtype=np.int8)
-        codes = QueryCodes(readonly(queries), digits, np.empty((len(queries), TERMS)))
-        encode_queries(codes.raw, self.metric is Metric.COSINE, digits, codes.terms)
-        for number, used in enumerate(used_slots(self.count)):
-            first, flags = number * BLOCK_SLOTS, allowed.block(number)
-            span = (first, max(0, begin - first), used)
-            if span[1] < used:
-                kernels.scan(self.blocks[number], flags, span, metric, kernels.BODY, vectors, codes, work)
-        kernels.finish(metric, vectors, codes, work)
-        return work
+    def _bound_blocks(self) -> Bound:
+        """Return where the blocks lie. O(blocks) once."""
+        if not self._table:  # two threads may both make it: they make the same
+            self._table.append(bound_blocks(self.blocks))
+        return self._table[0]
 
 
-def _joined(parts: list[Work], scored: int) -> Neighbours:
+def _plain(array: Matrix) -> Matrix:
+    """Return the array, or a view or copy of it, as `search` takes it: plain, in C order, float32.
+
+    `as_kernel_input` makes a view that cannot be written, too: 12 us in a thread whose caches hold something else.
+    """
+    if type(array) is np.ndarray and array.dtype == _FLOAT32 and array.flags.c_contiguous:
+        return array
+    return np.ascontiguousarray(array, dtype=np.float32)
+
+
+@cache
+def _kernels() -> ModuleType:
+    """Return the kernels. REQUIRES: they are loaded, or numba would be imported here."""
+    from pergamum.index.brute_force import kernels  # noqa: PLC0415  # a statement in each search would cost 1 us
+
+    return kernels
+
+
+def _joined(parts: list[_Part], scored: int) -> Neighbours:
     """Return the results of searches one below the other."""
-    verified = sum(int(work.sizes[:, READ].sum()) for work in parts)
     if len(parts) == 1:
-        return Neighbours(parts[0].slots, parts[0].distances, verified, scored)
-    slots, distances = (np.concatenate(part) for part in zip(*((w.slots, w.distances) for w in parts), strict=True))
-    return Neighbours(slots, distances, verified, scored)
+        return Neighbours(*parts[0], scored)
+    slots, distances = (np.concatenate([part[place] for part in parts]) for place in (0, 1))
+    return Neighbours(slots, distances, sum(part[2] for part in parts), scored)

@@ -14,9 +14,11 @@ from numba import config, types
 
 from pergamum.domain.vectors import Matrix
 from pergamum.index import heap
+from pergamum.index.bound import Bound
+from pergamum.index.bound_kernels import BOUND, taken
 from pergamum.index.brute_force import vnni
-from pergamum.index.brute_force.blocks import GROUP, Block
-from pergamum.index.brute_force.vnni import vnni_dots
+from pergamum.index.brute_force.blocks import GROUP, GROUPS, Block
+from pergamum.index.brute_force.vnni import vnni_next_within
 from pergamum.index.brute_force.work import (
     CANDIDATES,
     CEILINGS,
@@ -30,10 +32,11 @@ from pergamum.index.brute_force.work import (
     Signed,
     Work,
 )
-from pergamum.index.distance_kernels import L2, distance
+from pergamum.index.distance_kernels import COSINE, L2, distance
 from pergamum.index.jit import F8, FLAG, I8, Whole, array, kernel, named
-from pergamum.index.mask import Flags
+from pergamum.index.mask import BLOCK_SLOTS, Flags
 from pergamum.index.quantize import BASE, ERROR, NORM, OFFSET, PER_ERROR, PER_SCALE, ROUNDING, SQUARE, STEP, QueryCodes
+from pergamum.index.quantize_kernels import encode_queries
 
 PORTABLE, VNNI = 0, 1
 """Bodies of the dot products: the reference, and the one for processors that have the instruction."""
@@ -50,7 +53,10 @@ QUERIES = named(QueryCodes, array(_F4, 2, readonly=True), _DIGITS, array(F8, 2))
 _MATRIX = array(_F4, 2, readonly=True)
 _FLAGS = array(FLAG, 1, readonly=True)
 _SUMS, _BOUNDS, _TERMS = array(_I4, 2), array(F8, 2), array(F8, 2)
-_SPAN = types.UniTuple(I8, 3)
+_SPAN, _GROUPS = types.UniTuple(I8, 3), types.UniTuple(I8, 2)
+_codes, _scales, _squares = taken(array(types.uint8, 2, readonly=True)), taken(_SCALES), taken(_SQUARES)
+_f8_rows, _i8_rows, _i4_rows = taken(array(F8, 2)), taken(array(I8, 2)), taken(array(_I4, 2))
+_f8_line, _digits = taken(array(F8, 1)), taken(array(types.int8, 2))
 WORK = named(Work, *[array(F8, 2), array(I8, 2)] * 3, array(I8, 2), array(_I4, 2), array(F8, 2), array(F8, 1))
 
 
@@ -59,7 +65,7 @@ def portable_dots(codes: Bytes, group: int, digits: Signed, row: int, sums: Inte
     """sums[0, j], sums[1, j] = sum over dimensions of code j times the high, the low digit of query `row`.
 
     Shapes   codes u1 (groups, units, 256) | digits i1 (m, 2, 4 * units) | sums i4 (2, 64).
-    Cost     O(64 * d) time, O(1) memory. The reference of `vnni_dots`: integers, so equal to the bit.
+    Cost     O(64 * d) time, O(1) memory. Integers, so equal to the bit with what `vnni_next_within` adds up.
     """
     sums[:] = 0
     for unit in range(codes.shape[1]):
@@ -71,12 +77,6 @@ def portable_dots(codes: Bytes, group: int, digits: Signed, row: int, sums: Inte
                 low += code * np.int32(digits[row, 1, 4 * unit + byte])
             sums[0, lane] += high
             sums[1, lane] += low
-
-
-@kernel(types.void, _CODES, I8, _DIGITS, I8, _SUMS, inline=True)
-def special_dots(codes: Bytes, group: int, digits: Signed, row: int, sums: Integers) -> None:
-    """Do what `portable_dots` does, by one instruction for 64 products. REQUIRES a processor that has it."""
-    vnni_dots(codes, group, digits, row, sums)
 
 
 @kernel(I8, _SUMS, _SCALES, _SCALES, I8, _TERMS, I8, F8, inline=True)
@@ -112,15 +112,13 @@ def bound_products(
         bounds[0, lane], bounds[1, lane] = middle - margin, middle + margin
 
 
-@kernel(I8, _SUMS, _BLOCK, I8, _TERMS, I8, _BOUNDS, F8, inline=True)
-def bound_gaps(
-    sums: Integers, block: Block, first: int, terms: Doubles, row: int, bounds: Doubles, limit: float
-) -> int:
-    """Fill `bounds` for l2; return how many of the 64 lower bounds are within `limit`.
+@kernel(I8, _SUMS, _BLOCK, I8, _TERMS, I8, F8, inline=True)
+def count_gaps(sums: Integers, block: Block, first: int, terms: Doubles, row: int, limit: float) -> int:
+    """Return how many of the 64 slots from `first` on may have a lower bound within `limit`, for l2.
 
-    Symbols  |y - x| differs from G = |t a - s c| by at most |p| + e (triangle inequality), and
-             G^2 = |t a|^2 - 2 t s <a, c> + s^2 C is off by less than ROUNDING (|t a|^2 + s^2 C) in float64.
-    Cost     O(64).
+    Symbols  those of `bound_gaps`, whose lower bound is at most `limit` only if G^2 - slack is at most the square of
+             the reach, limit + |p| + e > 0, times 1 / (1 - ROUNDING)^2 and all rounding; WIDENED is more than that.
+    Cost     O(64), without a root. The square of a reach never underflows: e is at least the least positive float32.
     """
     step, offset, square, lost = terms[row, STEP], terms[row, OFFSET], terms[row, SQUARE], terms[row, ERROR]
     within = 0
@@ -129,12 +127,28 @@ def bound_gaps(
         scale = np.float64(block.scales[slot])
         total = square + scale * scale * block.squares[slot]
         gap = total - 2.0 * scale * (step * (256.0 * sums[0, lane] + sums[1, lane] - offset))
-        slack, margin = ROUNDING * total, block.errors[slot] + lost
-        low = math.sqrt(max(gap - slack, 0.0)) * (1.0 - ROUNDING) - margin
-        bounds[0, lane] = low
-        bounds[1, lane] = math.sqrt(max(gap + slack, 0.0)) * (1.0 + ROUNDING) + margin
-        within += low <= limit
+        reach = block.errors[slot] + lost + limit
+        within += gap - ROUNDING * total <= reach * reach * vnni.WIDENED
     return within
+
+
+@kernel(types.void, _SUMS, _BLOCK, I8, _TERMS, I8, _BOUNDS)
+def bound_gaps(sums: Integers, block: Block, first: int, terms: Doubles, row: int, bounds: Doubles) -> None:
+    """Fill `bounds` for l2.
+
+    Symbols  |y - x| differs from G = |t a - s c| by at most |p| + e (triangle inequality), and
+             G^2 = |t a|^2 - 2 t s <a, c> + s^2 C is off by less than ROUNDING (|t a|^2 + s^2 C) in float64.
+    Cost     O(64).
+    """
+    step, offset, square, lost = terms[row, STEP], terms[row, OFFSET], terms[row, SQUARE], terms[row, ERROR]
+    for lane in range(GROUP):
+        slot = np.uint64(first + lane)
+        scale = np.float64(block.scales[slot])
+        total = square + scale * scale * block.squares[slot]
+        gap = total - 2.0 * scale * (step * (256.0 * sums[0, lane] + sums[1, lane] - offset))
+        slack, margin = ROUNDING * total, block.errors[slot] + lost
+        bounds[0, lane] = math.sqrt(max(gap - slack, 0.0)) * (1.0 - ROUNDING) - margin
+        bounds[1, lane] = math.sqrt(max(gap + slack, 0.0)) * (1.0 + ROUNDING) + margin
 
 
 @kernel(types.void, I8, WORK)
@@ -197,13 +211,70 @@ def collect(row: int, first: int, start: int, stop: int, allowed: Flags, begin: 
             offer(row, first + start + lane, work.bounds[0, lane], work.bounds[1, lane], work)
 
 
-@kernel(FLAG, _FLAGS, I8, I8, inline=True)
-def none_allowed(allowed: Flags, start: int, stop: int) -> bool:
-    """Whether no slot of [start, stop) is allowed. O(stop - start)."""
+@kernel(FLAG, _FLAGS, I8, inline=True)
+def none_allowed(allowed: Flags, start: int) -> bool:
+    """Whether none of the 64 slots from `start` on is allowed. O(64)."""
     any_allowed = False
-    for slot in range(start, stop):
-        any_allowed |= allowed[slot]
+    for lane in range(GROUP):
+        any_allowed |= allowed[np.uint64(start + lane)]
     return not any_allowed
+
+
+@kernel(I8, _BLOCK, _FLAGS, _GROUPS, I8, QUERIES, I8, F8, _SUMS)
+def portable_next_within(
+    block: Block,
+    allowed: Flags,
+    groups: tuple[int, int],
+    metric: int,
+    queries: QueryCodes,
+    row: int,
+    limit: float,
+    sums: Integers,
+) -> int:
+    """Return the first of `groups` (begin, stop) with an allowed slot and one that `limit` does not rule out, or stop.
+
+    The one need not be the other: flags only spare work here. `sums` are then those of the group returned.
+    Cost     O(groups * 64 * d) time, O(1) memory. The reference of `vnni_next_within`.
+    """
+    for group in range(groups[0], groups[1]):
+        start = GROUP * group
+        if none_allowed(allowed, start):
+            continue
+        portable_dots(block.codes, group, queries.digits, row, sums)
+        if metric == L2:
+            within = count_gaps(sums, block, start, queries.terms, row, limit)
+        else:
+            within = count_products(sums, block.scales, block.errors, start, queries.terms, row, limit)
+        if within > 0:
+            return group
+    return groups[1]
+
+
+@kernel(I8, I8, _BLOCK, _FLAGS, _GROUPS, I8, QUERIES, I8, F8, _SUMS, inline=True)
+def next_within(
+    body: int,
+    block: Block,
+    allowed: Flags,
+    groups: tuple[int, int],
+    metric: int,
+    queries: QueryCodes,
+    row: int,
+    limit: float,
+    sums: Integers,
+) -> Whole:
+    """Do what `portable_next_within` does, by the body of this processor."""
+    if body == VNNI:
+        return vnni_next_within(block, allowed, groups, metric, queries, row, limit, sums)
+    return portable_next_within(block, allowed, groups, metric, queries, row, limit, sums)
+
+
+@kernel(types.void, _BLOCK, I8, I8, QUERIES, I8, WORK)
+def bound(block: Block, start: int, metric: int, queries: QueryCodes, row: int, work: Work) -> None:
+    """Fill the bounds of `work` from its sums, which are those of the group at `start`. O(64)."""
+    if metric == L2:
+        bound_gaps(work.sums, block, start, queries.terms, row, work.bounds)
+    else:
+        bound_products(work.sums, block.scales, block.errors, start, queries.terms, row, work.bounds)
 
 
 @kernel(types.void, _BLOCK, _FLAGS, _SPAN, I8, I8, _MATRIX, QUERIES, WORK)
@@ -221,37 +292,87 @@ def scan(
 
     Source   the bound is Cauchy-Schwarz over what 8-bit codes lose; see `quantize.py`.
     Shapes   allowed (65536,) flags | span (first, begin, used) | vectors (n, d) f4 | queries of m | work of m rows.
-    Cost     O(m * used * d) byte multiplications and O(verified * d) float64 ones; a group of codes stays in the first
-             cache for all m queries. O(1) memory. No array is cut in the loop: numba counts references with atomics.
+    Cost     O(m * used * d) byte multiplications and O(verified * d) float64 ones. One query runs from group to group
+             with candidates; of several all look at a group while its codes are in the first cache. O(1) memory.
     """
-    codes, scales, errors = block.codes, block.scales, block.errors
-    digits, terms, limits, sums, bounds = queries.digits, queries.terms, work.limits, work.sums, work.bounds
     first, begin, used = span
-    for start in range(begin - begin % GROUP, used, GROUP):
-        stop = min(start + GROUP, used)
-        if none_allowed(allowed, max(start, begin), stop):
-            continue
-        for row in range(len(limits)):
-            if body == VNNI:
-                special_dots(codes, start // GROUP, digits, row, sums)
-            else:
-                portable_dots(codes, start // GROUP, digits, row, sums)
-            if metric == L2:
-                within = bound_gaps(sums, block, start, terms, row, bounds, limits[row])
-            else:
-                within = count_products(sums, scales, errors, start, terms, row, limits[row])
-            if within == 0:
+    many = len(work.limits) > 1
+    group, last = begin // GROUP, (used + GROUP - 1) // GROUP
+    while group < last:
+        stop = group + 1 if many else last
+        for row in range(len(work.limits)):
+            found = next_within(body, block, allowed, (group, stop), metric, queries, row, work.limits[row], work.sums)
+            if found == stop:
                 continue
-            if metric != L2:
-                bound_products(sums, scales, errors, start, terms, row, bounds)
+            start = GROUP * found
+            bound(block, start, metric, queries, row, work)
             if work.sizes[row, WAITING] > CANDIDATES - GROUP:
                 settle(row, metric, vectors, queries, work)
-            collect(row, first, start, stop, allowed, begin, work)
+            collect(row, first, start, min(start + GROUP, used), allowed, begin, work)
+            if not many:
+                stop = found + 1
+        group = stop
 
 
-@kernel(types.void, I8, _MATRIX, QUERIES, WORK)
-def finish(metric: int, vectors: Matrix, queries: QueryCodes, work: Work) -> None:
-    """Verify what is still waiting and sort each query's results. O(m * (candidates + verified * d + k * log k))."""
+@kernel(I8, I8, _MATRIX, QUERIES, WORK)
+def finish(metric: int, vectors: Matrix, queries: QueryCodes, work: Work) -> Whole:
+    """Verify what is still waiting and sort each query's results; return how many vectors were read.
+
+    Cost     O(m * (candidates + verified * d + k * log k)).
+    """
+    read = 0
     for row in range(len(work.sizes)):
         settle(row, metric, vectors, queries, work)
         heap.sort(work.distances[row], work.slots[row], work.sizes[row, VERIFIED])
+        read += work.sizes[row, READ]
+    return read
+
+
+@kernel(_BLOCK, BOUND, I8)
+def block_at(table: Bound, number: int) -> Block:
+    """Return a block of the index whose arrays are bound in `table`, four of each block. O(1)."""
+    lines = _codes(table, 4 * number)
+    codes = lines.reshape(GROUPS, lines.shape[0] // GROUPS, lines.shape[1])
+    return Block(codes, _scales(table, 4 * number + 1), _scales(table, 4 * number + 2), _squares(table, 4 * number + 3))
+
+
+@kernel(WORK, BOUND)
+def work_at(desk: Bound) -> Work:
+    """Return the work of a `Desk`, as `Work.begin` makes it. O(m * k)."""
+    work = Work(
+        _f8_rows(desk, 0), _i8_rows(desk, 1), _f8_rows(desk, 2), _i8_rows(desk, 3), _f8_rows(desk, 4),
+        _i8_rows(desk, 5), _i8_rows(desk, 6), _i4_rows(desk, 7), _f8_rows(desk, 8), _f8_line(desk, 9),
+    )  # fmt: skip
+    work.distances[:], work.slots[:] = np.inf, -1
+    work.sizes[:], work.limits[:] = 0, np.inf
+    return work
+
+
+@kernel(I8, _GROUPS, _GROUPS, BOUND, BOUND, _FLAGS, _FLAGS, _MATRIX, _MATRIX)
+def search(
+    how: tuple[int, int],
+    slots: tuple[int, int],
+    table: Bound,
+    desk: Bound,
+    flags: Flags,
+    all_allowed: Flags,
+    vectors: Matrix,
+    raw: Matrix,
+) -> Whole:
+    """Find the nearest of every row of `raw`, into the desk's work; return how many vectors were read.
+
+    Shapes   how (body, metric) | slots (begin, count): those to look at | table: the arrays of the blocks | desk of m
+             | flags: see `SlotMask.flat` | all_allowed (65536,): true | vectors (n, d) f4 | raw (m, d) f4.
+    Cost     that of `scan` and `finish`; all blocks in one call, for taking arguments apart costs as much as 64 groups.
+    """
+    body, metric = how
+    begin, count = slots
+    work, digits = work_at(desk), _digits(desk, 10)
+    queries = QueryCodes(raw, digits.reshape(len(raw), 2, digits.shape[1]), _f8_rows(desk, 11))
+    encode_queries(raw, metric == COSINE, queries.digits, queries.terms)
+    for number in range(begin // BLOCK_SLOTS, (count + BLOCK_SLOTS - 1) // BLOCK_SLOTS):
+        first = number * BLOCK_SLOTS
+        allowed = flags[first : first + BLOCK_SLOTS] if first < len(flags) else all_allowed
+        span = (first, max(0, begin - first), min(BLOCK_SLOTS, count - first))
+        scan(block_at(table, number), allowed, span, metric, body, vectors, queries, work)
+    return finish(metric, vectors, queries, work)

@@ -1,11 +1,13 @@
-"""The dot products of one group of codes by one instruction: `vpdpbusd` multiplies 64 pairs of bytes and adds by fours.
+"""The search for the next group of codes that a threshold does not rule out, in registers from the codes to the answer.
 
-Only `kernels.py` imports this. The instruction is reached by LLVM IR, because no compiler finds it in a plain loop over
-this layout. Its sums wrap at 32 bits and never saturate; 255 * 128 * 16,384 < 2^31, so they do not wrap either.
+Only `kernels.py` imports this. `vpdpbusd` multiplies 64 pairs of bytes and adds by fours; it is reached by LLVM IR,
+because no compiler finds it in a plain loop over this layout. Its sums wrap at 32 bits and never saturate;
+255 * 128 * 16,384 < 2^31, so they do not wrap either. What follows them is written in LLVM IR too: groups go by at the
+speed of memory only if nothing else, no test of a flag and no store, takes its time between them.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from llvmlite import binding, ir
 from numba import types
@@ -14,74 +16,233 @@ from numba.core.base import BaseContext
 from numba.core.typing import Context, Signature
 from numba.extending import intrinsic
 
+from pergamum.index.distance_kernels import L2
+from pergamum.index.quantize import (
+    BASE,
+    ERROR,
+    OFFSET,
+    PER_ERROR,
+    PER_SCALE,
+    ROUNDING,
+    SQUARE,
+    STEP,
+    TERMS,
+)
+from pergamum.index.registers import emit_nothing, every, splat
+
 AVAILABLE = bool(binding.get_host_cpu_features().get("avx512vnni", False))
 """What the processor reports."""
+WIDENED = 1.0 + 2.0**-30
+"""Factor of a squared reach that covers ROUNDING and the rounding of the test; see `count_gaps` of kernels.py."""
 
-_I32 = ir.IntType(32)
-_LINE = ir.VectorType(_I32, 16)
-_REGISTERS = 4
+_BYTE, _I32, _WORD, _F8 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.DoubleType()
+_LANES, _REGISTERS = 16, 4
+_LINE, _FLAGS = ir.VectorType(_I32, _LANES), ir.VectorType(_BYTE, _LANES * _REGISTERS)
+_NARROW, _WIDE = ir.VectorType(ir.FloatType(), _LANES), ir.VectorType(_F8, _LANES)
 
 _AHEAD = 128
 """Lines of 64 bytes between what is multiplied and what is fetched from memory."""
 
 _Emitter: TypeAlias = Callable[[BaseContext, ir.IRBuilder, Signature, Sequence[ir.Value]], ir.Value]
+_Test: TypeAlias = Callable[[ir.IRBuilder, "_Scan", ir.Value, ir.Value], ir.Value]
+
+
+class _Scan(NamedTuple):
+    """Addresses of the arrays, and numbers, of one search for the next group. Those of a query begin at its row."""
+
+    codes: ir.Value
+    units: ir.Value
+    scales: ir.Value
+    errors: ir.Value
+    squares: ir.Value
+    allowed: ir.Value
+    stop: ir.Value
+    digits: ir.Value
+    terms: ir.Value
+    limit: ir.Value
+    sums: ir.Value
 
 
 @intrinsic
-def vnni_dots(
-    _: Context, codes: types.Type, group: types.Type, digits: types.Type, row: types.Type, sums: types.Type
+def vnni_next_within(
+    _: Context,
+    block: types.Type,
+    allowed: types.Type,
+    groups: types.Type,
+    metric: types.Type,
+    queries: types.Type,
+    row: types.Type,
+    limit: types.Type,
+    sums: types.Type,
 ) -> tuple[Signature, _Emitter]:
-    """sums[0, j], sums[1, j] = sum over dimensions of code j times the high, the low digit of query `row`.
+    """Do what `portable_next_within` of kernels.py does: the same groups, the same sums. REQUIRES `AVAILABLE`.
 
-    Shapes   codes u1 (groups, units, 256) | digits i1 (m, 2, 4 * units) | sums i4 (2, 64).
-    Cost     units * 8 instructions, O(1) memory: eight accumulators stay in registers. Lines are asked for 8 KiB ahead,
-             across the page borders where the processor's own prefetcher stops: a quarter less time from memory.
+    Cost     units * 8 instructions a group and some 120 for its test, O(1) memory: accumulators stay in registers.
+             Lines are asked for 8 KiB ahead, across the page borders where the processor's own prefetcher stops.
     """
-    signature = types.void(codes, group, digits, row, sums)
-    return signature, _emit if AVAILABLE else _emit_nothing
-
-
-def _emit_nothing(
-    context: BaseContext, _builder: ir.IRBuilder, _signature: Signature, _arguments: Sequence[ir.Value]
-) -> ir.Value:
-    """Compile to nothing where the instruction does not exist; the caller never gets here."""
-    return context.get_dummy_value()
+    signature = types.int64(block, allowed, groups, metric, queries, row, limit, sums)
+    return signature, _emit if AVAILABLE else emit_nothing
 
 
 def _emit(context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
-    """Write the loop over units."""
-    codes, digits, out = (context.make_array(signature.args[i])(context, builder, arguments[i]) for i in (0, 2, 4))
-    word = ir.IntType(64)
-    units = builder.extract_value(codes.shape, 1)
-    lines = builder.bitcast(codes.data, _LINE.as_pointer())
-    first = builder.mul(builder.mul(arguments[1], units), word(_REGISTERS))
-    numbers = builder.bitcast(digits.data, _I32.as_pointer())
-    numbers = builder.gep(numbers, [builder.mul(arguments[3], builder.mul(units, word(2)))])
-    sums = [cgutils.alloca_once_value(builder, ir.Constant(_LINE, [0] * 16)) for _ in range(2 * _REGISTERS)]
-    with cgutils.for_range(builder, units) as loop:
-        high = _broadcast(builder, builder.gep(numbers, [loop.index]))
-        low = _broadcast(builder, builder.gep(numbers, [builder.add(units, loop.index)]))
-        line = builder.add(first, builder.mul(loop.index, word(_REGISTERS)))
+    """Write the loop over groups, once for l2 and once for the other metrics."""
+    scan = _operands(context, builder, signature, arguments)
+    place = cgutils.alloca_once_value(builder, builder.extract_value(arguments[2], 0))
+    with builder.if_else(builder.icmp_signed("==", arguments[3], _WORD(L2))) as (gaps, products):
+        with gaps:
+            _emit_groups(builder, scan, place, _gap_test(builder, scan))
+        with products:
+            _emit_groups(builder, scan, place, _product_test(builder, scan))
+    return builder.load(place)
+
+
+def _operands(
+    context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+) -> _Scan:
+    def address(kind: types.Type, value: ir.Value) -> ir.Value:
+        return context.make_array(kind)(context, builder, value).data
+
+    def fields(place: int) -> list[ir.Value]:
+        kinds = signature.args[place].types
+        return [address(kind, builder.extract_value(arguments[place], i)) for i, kind in enumerate(kinds)]
+
+    codes, scales, errors, squares = fields(0)
+    _, digits, terms = fields(4)
+    whole = context.make_array(signature.args[0].types[0])(context, builder, builder.extract_value(arguments[0], 0))
+    units, row = builder.extract_value(whole.shape, 1), arguments[5]
+    numbers = builder.bitcast(digits, _I32.as_pointer())
+    return _Scan(
+        codes=builder.bitcast(codes, _LINE.as_pointer()),
+        units=units,
+        scales=builder.bitcast(scales, _NARROW.as_pointer()),
+        errors=builder.bitcast(errors, _NARROW.as_pointer()),
+        squares=builder.bitcast(squares, _LINE.as_pointer()),
+        allowed=builder.bitcast(address(signature.args[1], arguments[1]), _FLAGS.as_pointer()),
+        stop=builder.extract_value(arguments[2], 1),
+        digits=builder.gep(numbers, [builder.mul(row, builder.mul(units, _WORD(2)))]),
+        terms=builder.gep(terms, [builder.mul(row, _WORD(TERMS))]),
+        limit=arguments[6],
+        sums=builder.bitcast(address(signature.args[7], arguments[7]), _LINE.as_pointer()),
+    )
+
+
+def _emit_groups(builder: ir.IRBuilder, scan: _Scan, place: ir.Value, test: _Test) -> None:
+    """Write the loop that raises the number at `place` until its group passes `test`, and stores that one's sums."""
+    again, look, multiply, found, on, end = (
+        builder.append_basic_block(name) for name in ("again", "look", "multiply", "found", "on", "end")
+    )
+    builder.branch(again)
+    builder.position_at_end(again)
+    group = builder.load(place)
+    builder.cbranch(builder.icmp_signed("<", group, scan.stop), look, end)
+    builder.position_at_end(look)
+    builder.cbranch(_any_allowed(builder, scan, group), multiply, on)
+    builder.position_at_end(multiply)
+    sums = _multiplied(builder, scan, group)
+    builder.cbranch(_any_within(builder, scan, group, (sums, test)), found, on)
+    builder.position_at_end(found)
+    for number, register in enumerate(sums):
+        builder.store(builder.load(register), builder.gep(scan.sums, [_WORD(number)]), align=1)
+    builder.branch(end)
+    builder.position_at_end(on)
+    builder.store(builder.add(group, _WORD(1)), place)
+    builder.branch(again)
+    builder.position_at_end(end)
+
+
+def _any_allowed(builder: ir.IRBuilder, scan: _Scan, group: ir.Value) -> ir.Value:
+    """Return whether one of the 64 flags is set."""
+    flags = builder.load(builder.gep(scan.allowed, [group]), align=1)
+    return _any(builder, builder.icmp_unsigned("!=", flags, every(_FLAGS, 0)))
+
+
+def _any(builder: ir.IRBuilder, mask: ir.Value) -> ir.Value:
+    bits = ir.IntType(mask.type.count)
+    return builder.icmp_unsigned("!=", builder.bitcast(mask, bits), bits(0))
+
+
+def _multiplied(builder: ir.IRBuilder, scan: _Scan, group: ir.Value) -> list[ir.Value]:
+    """Write the loop over units; return where the sums are, four registers of the high digits, then of the low."""
+    first = builder.mul(builder.mul(group, scan.units), _WORD(_REGISTERS))
+    sums = [cgutils.alloca_once(builder, _LINE) for _ in range(2 * _REGISTERS)]
+    for register in sums:
+        builder.store(every(_LINE, 0), register)
+    with cgutils.for_range(builder, scan.units) as loop:
+        high, low = (
+            splat(builder, builder.load(builder.gep(scan.digits, [place]), align=1), _LINE)
+            for place in (loop.index, builder.add(scan.units, loop.index))
+        )
+        line = builder.add(first, builder.mul(loop.index, _WORD(_REGISTERS)))
         for register in range(_REGISTERS):
-            _prefetch(builder, builder.gep(lines, [builder.add(line, word(register + _AHEAD))]))
-            codes_here = builder.load(builder.gep(lines, [builder.add(line, word(register))]), align=1)
+            _prefetch(builder, builder.gep(scan.codes, [builder.add(line, _WORD(register + _AHEAD))]))
+            codes_here = builder.load(builder.gep(scan.codes, [builder.add(line, _WORD(register))]), align=1)
             _accumulate(builder, sums[register], codes_here, high)
             _accumulate(builder, sums[_REGISTERS + register], codes_here, low)
-    results = builder.bitcast(out.data, _LINE.as_pointer())
-    for number, register in enumerate(sums):
-        builder.store(builder.load(register), builder.gep(results, [word(number)]), align=1)
-    return context.get_dummy_value()
+    return sums
 
 
-def _broadcast(builder: ir.IRBuilder, pointer: ir.Value) -> ir.Value:
-    """Load four bytes, which may lie anywhere, into all sixteen lanes."""
-    number = builder.insert_element(ir.Constant(_LINE, ir.Undefined), builder.load(pointer, align=1), _I32(0))
-    return builder.shuffle_vector(number, ir.Constant(_LINE, ir.Undefined), ir.Constant(_LINE, [0] * 16))
+def _any_within(
+    builder: ir.IRBuilder, scan: _Scan, group: ir.Value, tested: tuple[Sequence[ir.Value], _Test]
+) -> ir.Value:
+    """Return whether one of the 64 slots passes the test."""
+    sums, test = tested
+    first = builder.mul(group, _WORD(_REGISTERS))
+    passed = ir.Constant(ir.VectorType(ir.IntType(1), _LANES), [0] * _LANES)
+    offset = _term(builder, scan, OFFSET)
+    for register in range(_REGISTERS):
+        high, low = (builder.sitofp(builder.load(sums[place]), _WIDE) for place in (register, _REGISTERS + register))
+        product = builder.fsub(builder.fadd(builder.fmul(_all(256.0), high), low), offset)
+        passed = builder.or_(passed, test(builder, scan, builder.add(first, _WORD(register)), product))
+    return _any(builder, passed)
+
+
+def _product_test(builder: ir.IRBuilder, scan: _Scan) -> _Test:
+    """Return the test of `count_products`."""
+    step, per_scale, per_error, base = (_term(builder, scan, place) for place in (STEP, PER_SCALE, PER_ERROR, BASE))
+    needed = builder.fsub(base, splat(builder, scan.limit, _WIDE))
+
+    def test(builder: ir.IRBuilder, scan: _Scan, line: ir.Value, product: ir.Value) -> ir.Value:
+        scale, error = _widened(builder, scan.scales, line), _widened(builder, scan.errors, line)
+        upper = builder.fmul(scale, builder.fadd(builder.fmul(step, product), per_scale))
+        return builder.fcmp_ordered(">=", builder.fadd(upper, builder.fmul(error, per_error)), needed)
+
+    return test
+
+
+def _gap_test(builder: ir.IRBuilder, scan: _Scan) -> _Test:
+    """Return the test of `count_gaps`."""
+    step, square, lost = (_term(builder, scan, place) for place in (STEP, SQUARE, ERROR))
+    limit = splat(builder, scan.limit, _WIDE)
+
+    def test(builder: ir.IRBuilder, scan: _Scan, line: ir.Value, product: ir.Value) -> ir.Value:
+        scale, error = _widened(builder, scan.scales, line), _widened(builder, scan.errors, line)
+        squares = builder.sitofp(builder.load(builder.gep(scan.squares, [line]), align=4), _WIDE)
+        total = builder.fadd(square, builder.fmul(builder.fmul(scale, scale), squares))
+        gap = builder.fsub(total, builder.fmul(builder.fmul(_all(2.0), scale), builder.fmul(step, product)))
+        reach = builder.fadd(builder.fadd(error, lost), limit)
+        least = builder.fsub(gap, builder.fmul(_all(ROUNDING), total))
+        return builder.fcmp_ordered("<=", least, builder.fmul(builder.fmul(reach, reach), _all(WIDENED)))
+
+    return test
+
+
+def _term(builder: ir.IRBuilder, scan: _Scan, place: int) -> ir.Value:
+    """Return one of the query's terms in all lanes."""
+    return splat(builder, builder.load(builder.gep(scan.terms, [_WORD(place)])), _WIDE)
+
+
+def _all(number: float) -> ir.Constant:
+    return ir.Constant(_WIDE, [number] * _LANES)
+
+
+def _widened(builder: ir.IRBuilder, lines: ir.Value, line: ir.Value) -> ir.Value:
+    """Load sixteen float32 as float64."""
+    return builder.fpext(builder.load(builder.gep(lines, [line]), align=4), _WIDE)
 
 
 def _prefetch(builder: ir.IRBuilder, pointer: ir.Value) -> None:
     """Ask for the line at `pointer`; an address beyond the block is ignored by the processor."""
-    address = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+    address = builder.bitcast(pointer, _BYTE.as_pointer())
     kind = ir.FunctionType(ir.VoidType(), [address.type, _I32, _I32, _I32])
     instruction = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
     builder.call(instruction, [address, _I32(0), _I32(3), _I32(1)])
