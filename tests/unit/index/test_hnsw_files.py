@@ -111,8 +111,8 @@ def test_a_file_of_another_length_is_damage(saved: Path) -> None:
 
 def test_a_newer_format_another_file_and_none_are_told_apart(saved: Path) -> None:
     whole = saved.read_bytes()
-    saved.write_bytes(whole[:8] + b"\3\0\0\0" + whole[12:])
-    with pytest.raises(NewerFormat, match="format 3 is newer than 2"):
+    saved.write_bytes(whole[:8] + b"\4\0\0\0" + whole[12:])
+    with pytest.raises(NewerFormat, match="format 4 is newer than 3"):
         HnswIndex.load(saved.parent)
 
     saved.write_bytes(b"x" + whole[1:])

@@ -8,7 +8,6 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numba import types
 
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index.arrays import readonly
@@ -28,11 +27,11 @@ from pergamum.index.hnsw.wide import (
     padded_of,
     patterns_of,
     registers_of,
-    signs_of,
 )
-from pergamum.index.jit import I8, Whole, array, kernel
+from pergamum.index.jit import Whole
 from tests.support.built import ALL, assert_same_graph, clustered, graph, quiet, recall, some_dead, truth, walked
 from tests.support.kernels import KINDS, assert_same, compiled_only, hard_vectors, prepare_kernels, using
+from tests.support.rotated import rotation
 
 SEEDS = st.integers(0, 2**32 - 1)
 WIDE = {"layout": "wide"}
@@ -42,16 +41,6 @@ metrics = pytest.mark.parametrize("metric", list(Metric))
 @pytest.fixture(scope="module", autouse=True)
 def kernels() -> None:
     prepare_kernels()
-
-
-def rotation(dimension: int) -> npt.NDArray[np.float64]:
-    """The matrix whose columns are the rotated axes."""
-    from pergamum.index.hnsw.rotation_kernels import rotate
-
-    turned = np.eye(padded_of(dimension), dtype=np.float32)
-    for row in turned:
-        rotate(readonly(signs_of(dimension)), row)
-    return turned.T.astype(np.float64)
 
 
 def part(index: HnswIndex, start: int, kind: type[np.generic]) -> npt.NDArray[np.generic]:
@@ -76,39 +65,6 @@ def represented(vectors: Matrix, metric: Metric) -> npt.NDArray[np.float64]:
     return np.pad(wide, ((0, 0), (0, padded_of(vectors.shape[1]) - vectors.shape[1])))
 
 
-@compiled_only
-@pytest.mark.parametrize("dimension", [1, 16, 30, 100, 384, 784, 1000])
-def test_a_rotation_keeps_lengths_and_mixes_everything(dimension: int) -> None:
-    turned = rotation(dimension)
-
-    np.testing.assert_allclose(turned.T @ turned, np.eye(len(turned)), atol=1e-5)
-    assert np.mean(turned == 0) < 0.01
-    assert np.abs(turned).max() <= 0.9
-
-
-@given(st.integers(1, 200), SEEDS)
-def test_butterflies_are_those_of_numpy(gap: int, seed: int) -> None:
-    from pergamum.index.hnsw import rotation_kernels as turning
-
-    x = np.random.default_rng(seed).standard_normal(2 * gap + 3).astype(np.float32)
-    expected = x.copy()
-
-    compiled_butterflies(turning)(x, 3, gap)
-    turning._looped_butterflies(expected, 3, gap)
-
-    assert x.tobytes() == expected.tobytes()
-
-
-def compiled_butterflies(turning: object) -> Callable[..., None]:
-    chosen = turning.butterflies  # type: ignore[attr-defined]
-
-    def plain(x: Whole, start: Whole, gap: Whole) -> None:
-        chosen(x, start, gap)
-
-    made: Callable[..., None] = kernel(types.void, array(types.float32, 1), I8, I8)(plain)
-    return made
-
-
 @given(st.sampled_from([1, 2, 7, 49, 130]), st.sampled_from(["random", "lowest", "highest"]), SEEDS)
 def test_every_body_adds_up_a_block(registers: int, kind: str, seed: int) -> None:
     from pergamum.index.hnsw.wide_kernels import BODY, PORTABLE, sum_block
@@ -128,7 +84,7 @@ def test_every_body_adds_up_a_block(registers: int, kind: str, seed: int) -> Non
     for body in {BODY, PORTABLE}:
         for block in (0, 1):
             sums = np.full(GROUP, 7, np.uint16)
-            sum_block(body, readonly(blocks.reshape(-1)), block * 64 * registers, registers, tables, sums)
+            sum_block(body, readonly(blocks.reshape(-1)), block * 64 * registers, registers, tables, sums, (64, 0))
             np.testing.assert_array_equal(sums, expected[block])
 
 
@@ -148,7 +104,7 @@ def test_registers_of_each_width_add_up_a_block(width: int, monkeypatch: pytest.
     special = block_sums.special_block_sums
 
     def plain(blocks: Whole, start: Whole, registers: Whole, tables: Whole, sums: Whole) -> None:
-        special(blocks, start, registers, tables, sums)
+        special(blocks, start, registers, tables, sums, (np.int64(0), np.int64(64)))
 
     summed: Callable[..., None] = njit()(plain)
     random = np.random.default_rng(width)
@@ -208,36 +164,6 @@ def assert_bounded(index: HnswIndex, metric: Metric, vectors: Matrix, queries: M
             assert (endless | (np.abs(estimates - true) <= 2 * np.linalg.norm(away) * lost + rounding)).all()
 
 
-@given(st.sampled_from([1, 2]), st.sampled_from([16, 112, 400]), SEEDS)
-def test_tables_add_up_to_the_product(bits: int, padded: int, seed: int) -> None:
-    from pergamum.index.hnsw.wide_kernels import make_tables
-
-    random = np.random.default_rng(seed)
-    turned = np.append(random.standard_normal(padded), np.zeros(4)).astype(np.float32)
-    tables, each = np.zeros(8 * padded * bits, np.uint8), 4 // bits
-
-    low, step = make_tables(turned, bits, tables)
-
-    codes = random.integers(0, 16, padded // each)
-    z = patterns_of(bits)[:each].T[codes].reshape(-1)
-    entries = tables.reshape(-1, 2, 2, 2, 16)  # register, low or high, half, copy, entry
-    number = np.arange(len(codes))
-    found = [entries[number // 4, number % 2, number // 2 % 2, copy, codes].sum(dtype=int) for copy in (0, 1)]
-    assert found[0] == found[1]
-    assert abs(low + step * found[0] - z @ turned[:padded]) <= 0.51 * step * len(codes)
-
-
-def test_endless_queries_make_tables_that_tell_nothing() -> None:
-    from pergamum.index.hnsw.wide_kernels import make_tables
-
-    tables = np.full(8 * 16 * 2, 9, np.uint8)
-
-    low, _ = make_tables(np.full(20, 3e38, np.float32), 2, tables)
-
-    assert not np.isfinite(low)
-    assert not tables.any()
-
-
 @compiled_only
 @metrics
 def test_a_block_holds_the_links_then_the_nearest_of_their_links(metric: Metric) -> None:
@@ -294,6 +220,41 @@ def test_more_effort_finds_more(metric: Metric, dimension: int) -> None:
     assert recalls == sorted(recalls)
     assert recalls[-1] >= 0.97
     assert found[0].scored < found[1].scored < found[2].scored
+
+
+@compiled_only
+@pytest.mark.parametrize("metric", [Metric.L2, Metric.COSINE])
+def test_a_walk_ends_where_nothing_near_is_left(metric: Metric) -> None:
+    """Not at its effort: that bounds the pool."""
+    vectors, queries = clustered(6_000, 24), clustered(40, 24, seed=2)
+    index = graph(vectors, metric, params=WIDE)
+
+    found = walked(index, queries, vectors, 200)
+
+    assert recall(found, truth(metric, queries, 10, vectors, ALL)) >= 0.97
+    assert found.scored < 0.7 * 200 * GROUP * len(queries)
+
+
+@compiled_only
+def test_the_effort_alone_ends_a_walk_by_dot_products() -> None:
+    vectors, queries = clustered(3_000, 24), clustered(20, 24, seed=2)
+
+    found = walked(graph(vectors, Metric.DOT, params=WIDE), queries, vectors, 200)
+
+    assert found.scored >= 200 * GROUP * len(queries)
+
+
+@compiled_only
+@metrics
+@pytest.mark.parametrize("share_dead", [0.1, 0.6])
+def test_a_walk_under_a_filter_goes_on_until_k_are_found(metric: Metric, share_dead: float) -> None:
+    vectors, queries = clustered(3_000, 24), clustered(40, 24, seed=2)
+    live = some_dead(3_000, share_dead)
+
+    found = walked(graph(vectors, metric, params=WIDE), queries, vectors, 120, live)
+
+    assert found.rescanned == 0
+    assert recall(found, truth(metric, queries, 10, vectors, live)) >= 0.95
 
 
 @compiled_only

@@ -4,6 +4,7 @@ The instruction is that of `ivf/fastscan.py`; here the vectors are few and the l
 first, which their tables allow (MOST_ENTRY).
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,7 +17,7 @@ from numba.core.base import BaseContext
 from numba.core.typing import Context, Signature
 from numba.extending import intrinsic
 
-from pergamum.index.hnsw.wide import FACTORS, GROUP, OFFSETS
+from pergamum.index.hnsw.wide import CODES, FACTORS, GROUP, OFFSETS
 from pergamum.index.jit import Real, Whole
 from pergamum.index.registers import SHUFFLES, Emitter, add_to, emit_nothing, every, nibbles, splat
 
@@ -28,10 +29,20 @@ AVAILABLE: Final = bool(SHUFFLES)
 
 @intrinsic
 def special_block_sums(
-    _: Context, blocks: types.Type, start: types.Type, registers: types.Type, tables: types.Type, sums: types.Type
+    _: Context,
+    blocks: types.Type,
+    start: types.Type,
+    registers: types.Type,
+    tables: types.Type,
+    sums: types.Type,
+    ahead: types.Type,
 ) -> tuple[Signature, Emitter]:
-    """Do what `portable_block_sums` of wide_kernels.py does. Cost: some ten instructions a register."""
-    return types.void(blocks, start, registers, tables, sums), _emit_sums if AVAILABLE else emit_nothing
+    """Do what `portable_block_sums` of wide_kernels.py does, and ask for the blocks that begin at the bytes `ahead`.
+
+    A line of each is asked for beside each register: all at once would hold up what is read now, until they are there.
+    Cost     some ten instructions a register.
+    """
+    return types.void(blocks, start, registers, tables, sums, ahead), _emit_sums if AVAILABLE else emit_nothing
 
 
 def _looped_estimates(
@@ -83,7 +94,12 @@ def _emit_sums(
     codes = builder.bitcast(builder.gep(blocks.data, [arguments[1]]), wide.as_pointer())
     table = builder.bitcast(tables.data, wide.as_pointer())
     both, high = (cgutils.alloca_once_value(builder, ir.Constant(halves, [0] * (width // 2))) for _ in range(2))
+    asked = [builder.gep(blocks.data, [place]) for place in cgutils.unpack_tuple(builder, arguments[5])]
+    for begin, line in itertools.product(asked, range(CODES // _LINE)):
+        _ask(builder, begin, _WORD(_LINE * line))
     with cgutils.for_range(builder, arguments[2]) as register:
+        for begin in asked:
+            _ask(builder, begin, builder.add(builder.mul(register.index, _WORD(_LINE)), _WORD(CODES)))
         for part in range(parts):
             place = builder.add(builder.mul(register.index, _WORD(parts)), _WORD(part))
             loaded = builder.load(builder.gep(codes, [place]), align=1)
@@ -100,6 +116,13 @@ def _emit_sums(
             add_to(builder, high, builder.lshr(added, every(halves, 8)))
     _store(builder, builder.load(both), builder.load(high), sums.data)
     return context.get_dummy_value()
+
+
+def _ask(builder: ir.IRBuilder, begin: ir.Value, place: ir.Value) -> None:
+    """Ask for the cache line at `place` bytes from `begin` on: to read it (0), into all caches (3), as data (1)."""
+    kind = ir.FunctionType(ir.VoidType(), [_BYTE.as_pointer(), _I32, _I32, _I32])
+    ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+    builder.call(ask, [builder.gep(begin, [place]), _I32(0), _I32(3), _I32(1)])
 
 
 def _emit_estimates(

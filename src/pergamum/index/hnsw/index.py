@@ -48,6 +48,7 @@ MEND_SHARE: Final = 0.1
 MOST_EFFORT: Final = 4000
 _EFFORTS: Final = (10, 16, 24, 36, 54, 80, 120, 180, 270, 400, 600, 900, 1350, 2000, 3000, MOST_EFFORT)
 _METRICS: Final = list(Metric)
+_SCAN, _FILTERED = Strategy.SCAN, Strategy.FILTERED_GRAPH  # looking them up would be a twentieth of a search
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,7 +136,7 @@ class HnswIndex:
     def search(self, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, route: Route) -> Neighbours:
         """Return for each query near allowed slots; see `BuiltIndex.search`."""
         raw, rows = as_kernel_input(queries), as_kernel_input(vectors)
-        if route.strategy is Strategy.SCAN or self.entry < 0:
+        if route.strategy is _SCAN or self.entry < 0:
             return self._scan(raw, k, rows, allowed)
         return self._walk(raw, k, rows, allowed, route)
 
@@ -150,12 +151,12 @@ class HnswIndex:
         yield from faults.of_blocks(self.wide, self.graph, self.dimension)
 
     def _walk(self, raw: Matrix, k: int, vectors: Matrix, allowed: SlotMask, route: Route) -> Neighbours:
-        flags = allowed.flat()
+        flags, compiled = allowed.flat(), _compiled()
         share = allowed.allowed(self.count) / self.count if len(flags) else 1.0
-        effort, filtered = max(route.effort, k), int(route.strategy is Strategy.FILTERED_GRAPH)
+        effort, filtered = max(route.effort, k), int(route.strategy is _FILTERED)
         plan = Plan(self._number, self.entry, self._top, effort, filtered, share)
         distances, slots = np.empty((len(raw), k)), np.empty((len(raw), k), np.int64)
-        desk, compiled = self._desks.take(effort), _compiled()
+        desk = self._desks.take(effort)
         read, scored, doubts = compiled.search(
             compiled.bodies(), self._desks.table, desk.table, plan, vectors, raw, flags, distances, slots
         )
@@ -204,11 +205,11 @@ def _compiled() -> _Compiled:
     """Return the kernels. REQUIRES: they are loaded, or numba would be imported here."""
     from pergamum.index.brute_force import kernels as scan  # noqa: PLC0415
     from pergamum.index.hnsw import wide_kernels as wide  # noqa: PLC0415
-    from pergamum.index.hnsw.search_kernels import search  # noqa: PLC0415
+    from pergamum.index.hnsw.search_kernels import entered, search  # noqa: PLC0415
     from pergamum.index.quantize_kernels import encode_queries  # noqa: PLC0415
     from pergamum.index.row_kernels import GROUP, scan_rows  # noqa: PLC0415
 
-    return _Compiled(lambda: (scan.BODY, wide.BODY), encode_queries, search, scan_rows, scan.finish, GROUP)
+    return _Compiled(lambda: (scan.BODY, wide.BODY), encode_queries, entered(search), scan_rows, scan.finish, GROUP)
 
 
 def _alive(live: SlotMask, count: int) -> Flags:

@@ -22,7 +22,7 @@ from pergamum.index.hnsw.params import HnswParams, Layout
 from pergamum.index.hnsw.wide import MOST_SEEDS, Wide, none, signs_of
 
 NAME: Final = "hnsw.index"
-FORMAT: Final = 2
+FORMAT: Final = 3
 MAGIC: Final = b"PGMHNSW\0"
 HEADER_BYTES: Final = 4096
 

@@ -18,6 +18,7 @@ estimate of a key = key of c + offset - factor * <z, R y>. In register i, byte 3
 for two runs of 4 / bits dimensions: those from (4 i + 2 h) * 4 / bits on in its low half, the next in its high half.
 """
 
+import math
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -28,10 +29,10 @@ from pergamum.index.arrays import LINE, aligned
 GROUP: Final = 32
 """Neighbours in a block."""
 UNIT: Final = 16
-"""Rotated vectors are padded with zeros to a multiple of this."""
+"""Rotated vectors are padded with zeros to a multiple of this: the numbers of a register."""
 LINKS, FACTORS, OFFSETS, CODES = (4 * GROUP * part for part in range(4))
 """Where the parts of a block begin, in bytes."""
-ROUNDS: Final = 4
+ROUNDS: Final = 3
 MOST_SEEDS: Final = 64
 MOST_SUM: Final = 65_535
 MOST_ENTRY: Final = 127
@@ -53,7 +54,7 @@ class Wide(NamedTuple):
     """What the wide layout adds to a graph of n slots; all empty in the compact one.
 
     `blocks` u1 (n, blocks a slot * bytes of a block). `signs` f4 (ROUNDS, padded): of the rotation, see
-    `rotation_kernels`. `seeds` u4 (s,): the slots one of which a search begins at.
+    `signs_of`. `seeds` u4 (s,): the slots one of which a search begins at.
     """
 
     blocks: Bytes
@@ -95,9 +96,10 @@ class Making(NamedTuple):
 
 
 class Stride(NamedTuple):
-    """How a walk goes: entries in its pool, slots it keeps, registers and bytes of a block."""
+    """How a walk goes: entries in its pool, hits asked for, slots it keeps, registers and bytes of a block."""
 
     effort: int
+    k: int
     keep: int
     registers: int
     block: int
@@ -144,9 +146,20 @@ def unfilled(count: int, dimension: int, links: int) -> Wide:
 
 
 def signs_of(dimension: int) -> Floats:
-    """Return the signs of the rotation: the same ones for every index of a dimension."""
-    signs = np.random.default_rng(_SEED).integers(0, 2, (ROUNDS, padded_of(dimension)))
-    return (2.0 * signs - 1.0).astype(np.float32)
+    """Return the signs of the rotation, f4 (ROUNDS, padded): the same ones for every index of a dimension.
+
+    In them are the factors, too, that keep lengths: sums and differences of `rotation_kernels` are not scaled.
+    """
+    padded = padded_of(dimension)
+    signs = np.random.default_rng(_SEED).integers(0, 2, (ROUNDS, padded)) * 2.0 - 1.0
+    block = UNIT * 2 ** int(math.log2(padded // UNIT))
+    rest = padded - block
+    for turn in range(ROUNDS):
+        first = rest * (turn % 2)
+        signs[turn, first : first + block] /= math.sqrt(block // UNIT)
+    signs[2, :rest] *= math.sqrt(0.5)
+    signs[2, block:] *= math.sqrt(0.5)
+    return (signs / math.sqrt(UNIT)).astype(np.float32)
 
 
 def patterns_of(bits: int) -> Floats:

@@ -23,6 +23,10 @@ from pergamum.index.hnsw.wide import CODES, CUT, FACTORS, GROUP, OFFSETS, Bytes,
 from pergamum.index.jit import I8, Real, Whole, array, kernel, named
 from pergamum.index.lanes import products
 from pergamum.index.row_kernels import ROWS, Slots, row_dots
+from pergamum.index.rows_vnni import prefetch
+
+AHEAD = 2
+"""Neighbours whose vectors are asked for before they are encoded."""
 
 F4 = types.float32
 _CODES = array(types.uint8, 1)
@@ -157,7 +161,7 @@ def make_blocks(
              NONE and the offset infinite, so that no estimate is ever near.
     Cost     O((stop - start) * links * (links * d + d log d)).
     """
-    size = CODES + LINE * (len(edge.centre) * making.bits // 16)
+    size, lines = CODES + LINE * (len(edge.centre) * making.bits // 16), (4 * vectors.shape[1] + LINE - 1) // LINE
     for slot in range(making.start, making.stop):
         row = blocks[slot]
         row[:] = 0
@@ -170,6 +174,7 @@ def make_blocks(
                 block[OFFSETS : OFFSETS + 4 * GROUP].view(np.float32)[place] = np.inf
                 continue
             block[: 4 * GROUP].view(np.uint32)[place] = scratch.chosen[i]
+            prefetch(vectors, np.int64(scratch.chosen[min(i + AHEAD, count - 1)]), lines)
             represent(vectors, np.int64(scratch.chosen[i]), making.metric, edge.residual)
             for j in range(len(edge.centre)):
                 edge.residual[j] -= edge.centre[j]

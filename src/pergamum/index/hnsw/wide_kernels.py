@@ -28,7 +28,18 @@ from pergamum.index.hnsw.kernels import (
     new_epoch,
     score,
 )
-from pergamum.index.hnsw.pool_kernels import ENTRIES, EXPANDED, insert, key_of, next_unexpanded, packed, slot_of
+from pergamum.index.hnsw.pool_kernels import (
+    ENTRIES,
+    EXPANDED,
+    U8,
+    Entries,
+    insert,
+    key_of,
+    next_unexpanded,
+    packed,
+    slot_of,
+)
+from pergamum.index.hnsw.query_tables import largest, write_tables
 from pergamum.index.hnsw.rotation_kernels import FLOATS, SIGNS, rotate
 from pergamum.index.hnsw.wide import (
     CODES,
@@ -55,19 +66,20 @@ BODY = SPECIAL if block_sums.AVAILABLE and not config.DISABLE_JIT else PORTABLE
 READ_BEYOND, DEVIATIONS = 16, 3.0
 """Vectors read beyond k, as long as their keys are within so many deviations: the order of 8-bit codes is nearly that
 of vectors."""
-BLOCKS_AHEAD = 2
-"""Slots whose blocks are asked for before they are visited: the nearest that are not visited yet."""
 AHEAD = 4
 """Vectors that are asked for before they are read."""
+SLACK, SLACK_ENDS = 0.055, 100.0
+"""How far beyond the k-th nearest a walk goes: its squared distance times 1 + SLACK log r + (r / SLACK_ENDS)^3, where r
+is effort / k. Fitted on three sets (decision 28); the last term lets great efforts see all there is."""
 
 F4 = types.float32
 _BLOCKS, _TABLES, _SUMS = array(types.uint8, 2, readonly=True), array(types.uint8, 1), array(types.uint16, 1)
 _FLAT, _REALS = array(types.uint8, 1, readonly=True), array(F4, 1, readonly=True)
 WIDE = named(Wide, _BLOCKS, SIGNS, array(types.uint32, 1, readonly=True))
 QUERY = named(Query, FLOATS, _TABLES, _SUMS, FLOATS, ENTRIES)
-_PAIR, _BODIES = types.UniTuple(F4, 2), types.UniTuple(I8, 2)
-_STRIDE = named(Stride, I8, I8, I8, I8)
-_ONE_BIT, _TWO_BITS = patterns_of(1), patterns_of(2)
+_PAIR, _LINE, _TWO = types.UniTuple(F4, 2), types.UniTuple(F4, 4), types.UniTuple(I8, 2)
+_STRIDE = named(Stride, I8, I8, I8, I8, I8)
+_HIGH = patterns_of(2)[0, 15]
 _HIGHEST = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
@@ -87,11 +99,15 @@ def portable_block_sums(blocks: Bytes, start: Whole, registers: Whole, tables: B
                 sums[j] += tables[2 * LINE * register + LINE + half + (byte >> 4)]
 
 
-@kernel(types.void, I8, _FLAT, I8, I8, _TABLES, _SUMS, inline=True)
-def sum_block(body: Whole, blocks: Bytes, start: Whole, registers: Whole, tables: Bytes, sums: Sums) -> None:
-    """Do what `portable_block_sums` does, by the body of this processor."""
+@kernel(types.void, I8, _FLAT, I8, I8, _TABLES, _SUMS, _TWO, inline=True)
+def sum_block(
+    body: Whole, blocks: Bytes, start: Whole, registers: Whole, tables: Bytes, sums: Sums, ahead: tuple[Whole, Whole]
+) -> None:
+    """Do what `portable_block_sums` does, by the body of this processor; `ahead`: bytes where blocks begin that may be
+    read next, see `special_block_sums`.
+    """
     if body == SPECIAL:
-        block_sums.special_block_sums(blocks, start, registers, tables, sums)
+        block_sums.special_block_sums(blocks, start, registers, tables, sums, ahead)
     else:
         portable_block_sums(blocks, start, registers, tables, sums)
 
@@ -104,25 +120,15 @@ def make_tables(turned: Floats, bits: Whole, tables: Bytes) -> tuple[Real, Real]
              the low halves, then of the high ones; of each the first run's 16 entries twice, then the second's.
     Cost     O(16 * padded).
     """
-    each, patterns = 4 // bits, _TWO_BITS if bits == 2 else _ONE_BIT
-    codes, peak = (len(turned) - 4) // each, np.float32(0.0)
-    for number in turned:
-        peak = max(peak, abs(number))
-    peak *= np.float32(each) * patterns[0, 15]
+    each = 4 // bits
+    codes = (len(turned) - 4) // each
+    peak = largest(turned[: len(turned) - 4]) * (np.float32(each) * (_HIGH if bits == 2 else np.float32(1.0)))
     if not peak < np.float32(np.inf):
         tables[:] = 0
         return -peak, np.float32(1.0)
     top = np.float32(min(MOST_ENTRY, MOST_SUM // codes))
     step = np.float32(2.0) * peak / top if peak > np.float32(0.0) else np.float32(1.0)
-    scale = np.float32(1.0) / step
-    for code in range(codes):
-        start = 2 * LINE * (code // 4) + LINE * (code % 2) + GROUP * (code // 2 % 2)
-        a, b, c, d = turned[each * code], turned[each * code + 1], turned[each * code + 2], turned[each * code + 3]
-        for i in range(16):
-            entry = (a * patterns[0, i] + b * patterns[1, i]) + (c * patterns[2, i] + d * patterns[3, i])
-            level = np.uint8(np.int32((entry + peak) * scale + np.float32(0.5)))
-            tables[start + i] = level
-            tables[start + 16 + i] = level
+    write_tables(bits, turned, peak, np.float32(1.0) / step, tables)
     return -peak * np.float32(codes), step
 
 
@@ -132,20 +138,20 @@ def aim_at(raw: Floats, metric: Whole, signs: Floats, scratch: Scratch, own: Que
 
     Cost     O(d log d).
     """
-    norm, largest = math.sqrt(dot(raw, raw)), np.float32(0.0)
-    total: Whole = np.int32(0)
+    turned, total = own.turned[: len(own.turned) - 4], np.int64(0)
+    for i in range(len(raw)):
+        turned[i] = raw[i]
+    turned[len(raw) :] = 0.0
+    norm, peak = math.sqrt(dot(raw, raw)), np.float64(largest(turned))
     unit = np.float64(norm) if metric == COSINE else 1.0
-    for number in raw:
-        largest = max(largest, abs(number))
-    scale, share = np.float64(127.0) / np.float64(largest) if largest > 0 else 0.0, 1.0 / unit
+    scale, share = 127.0 / peak if peak > 0.0 else 0.0, 1.0 / unit
     for i in range(len(raw)):
         digit = np.int32(np.rint(np.float64(raw[i]) * scale))
         scratch.query[i] = digit
-        own.turned[i] = np.float32(np.float64(raw[i]) * share)
+        turned[i] = np.float32(np.float64(raw[i]) * share)
         total += digit
-    own.turned[len(raw) :] = 0.0
-    rotate(signs, own.turned[: len(own.turned) - 4])
-    return norm, np.float32(2.0 * np.float64(largest) / (127.0 * unit)), 128 * np.int64(total)
+    rotate(signs, turned)
+    return norm, np.float32(2.0 * peak / (127.0 * unit)), 128 * np.int64(total)
 
 
 @kernel(I8, I8, ROWS, WIDE, AIM, I8, SCRATCH, inline=True)
@@ -170,21 +176,50 @@ def begin(body: Whole, rows: CodeRows, wide: Wide, aim: Aim, effort: Whole, scra
     return 2
 
 
-@kernel(types.void, WIDE, ROWS, I8, inline=True)
-def ask_for(wide: Wide, rows: CodeRows, node: Whole) -> None:
-    """Ask for all that visiting `node` reads. Changes nothing. O(d)."""
-    prefetch(wide.blocks, node, wide.blocks.shape[1] // LINE)
-    prefetch(rows.codes, node, rows.codes.shape[1] // LINE)
-    prefetch(rows.terms, node, 1)
+@kernel(_TWO, ENTRIES, I8, I8, ROWS, inline=True)
+def next_two(pool: Entries, cursor: Whole, size: Whole, rows: CodeRows) -> tuple[Whole, Whole]:
+    """Return the slots that are visited after the one at `cursor`, if nothing nearer turns up, and ask for their rows.
+
+    Where there is none it is the one at `cursor` itself. O(size + d).
+    """
+    first = next_unexpanded(pool, cursor + 1, size)
+    second = next_unexpanded(pool, first + 1, size)
+    following = (slot_of(pool[first if first < size else cursor]), slot_of(pool[second if second < size else cursor]))
+    for slot in following:
+        prefetch(rows.codes, slot, rows.codes.shape[1] // LINE)
+        prefetch(rows.terms, slot, 1)
+    return following
 
 
-@kernel(I8, _BODIES, ROWS, WIDE, AIM, _PAIR, _STRIDE, FLAGS, SCRATCH, QUERY)
+@kernel(_PAIR, I8, F8, I8, I8)
+def reach_of(metric: Whole, norm: Real, effort: Whole, k: Whole) -> tuple[Real, Real]:
+    """Return what is added to a key to make it the square of a distance, and how many times the k-th a walk goes.
+
+    A dot product is no distance: then the first is infinite, and only the effort ends a walk. O(1).
+    """
+    ratio = np.float64(effort) / np.float64(k)
+    times = np.float32(1.0 + SLACK * math.log(ratio) + (ratio / SLACK_ENDS) ** 3)
+    if metric == L2:
+        return np.float32(norm * norm), times
+    return np.float32(2.0 if metric == COSINE else np.inf), times
+
+
+@kernel(F4, F4, _PAIR, U8, inline=True)
+def cut_by(limit: Real, reach: tuple[Real, Real], entry: Whole) -> Real:
+    """Return `limit`, or the key that is as far beyond the k-th nearest, `entry`, as a walk goes, if that is less."""
+    far = max(key_of(entry) + reach[0], np.float32(0.0))
+    cut = far * reach[1] - reach[0]
+    return min(limit, cut)
+
+
+@kernel(I8, _TWO, ROWS, WIDE, MATRIX, AIM, _LINE, _STRIDE, FLAGS, SCRATCH, QUERY)
 def walk(
     bodies: tuple[Whole, Whole],
     rows: CodeRows,
     wide: Wide,
+    vectors: Matrix,
     aim: Aim,
-    table: tuple[Real, Real],
+    line: tuple[Real, Real, Real, Real],
     stride: Stride,
     flags: Flags,
     scratch: Scratch,
@@ -192,11 +227,16 @@ def walk(
 ) -> Whole:
     """Fill `own.best` with the nearest allowed slots that are visited from the nearest seeds on; return how many.
 
-    Shapes   bodies: of row codes, of block sums | table: low and step of `own.tables`.
+    The pool loses what is farther than the k-th nearest by more than the walk's reach: that of the pool, and, as a
+    filter may leave few of it, that of `best`.
+
+    Source   adaptive beam search, Al-Jazzazi et al. 2025 (arXiv 2505.15636), with the k-th by estimates.
+    Shapes   bodies: of row codes, of block sums | line: low and step of `own.tables`, then `reach_of`.
     Cost     O(effort * links * d / 8). Ends because a slot enters the pool at most once, an entry is visited at most
              once, and what leaves the pool never comes back.
     """
-    pool, marks, best = scratch.pool, scratch.marks, own.best
+    pool, marks, best, reach = scratch.pool, scratch.marks, own.best, (line[2], line[3])
+    near = stride.k if len(flags) == 0 else stride.effort + 1
     new_epoch(scratch)
     epoch, size = np.uint8(scratch.state[EPOCH]), begin(bodies[0], rows, wide, aim, stride.effort, scratch)
     flat, row_bytes = wide.blocks.reshape(-1), wide.blocks.shape[1]
@@ -204,22 +244,21 @@ def walk(
     while cursor < size:
         node = slot_of(pool[cursor])
         pool[cursor] |= EXPANDED
-        following = cursor
-        for _ in range(BLOCKS_AHEAD):
-            following = next_unexpanded(pool, following + 1, size)
-            if following < size:
-                ask_for(wide, rows, slot_of(pool[following]))
+        following = next_two(pool, cursor, size, rows)
         scratch.fresh[0] = node
         score(bodies[0], rows, aim, 1, _HIGHEST, scratch)
         entry, visited = scratch.keys[0], visited + 1
         if is_allowed(flags, node):
             allowed += 1
             if kept < stride.keep or entry < best[kept - 1]:
-                insert(best, kept, stride.keep, entry)
+                if insert(best, kept, stride.keep, entry) < stride.k:
+                    prefetch(vectors, node, (4 * vectors.shape[1] + LINE - 1) // LINE)
                 kept = min(kept + 1, stride.keep)
-        for start in range(node * row_bytes, node * row_bytes + row_bytes, stride.block):
-            sum_block(bodies[1], flat, start + CODES, stride.registers, own.tables, own.sums)
-            bits = estimates(flat, start, own.sums, (key_of(entry), table[0], table[1], limit), own.keys)
+                limit = cut_by(limit, reach, best[stride.k - 1]) if kept >= stride.k else limit
+        for part in range(0, row_bytes, stride.block):
+            start, ahead = node * row_bytes + part, (following[0] * row_bytes + part, following[1] * row_bytes + part)
+            sum_block(bodies[1], flat, start + CODES, stride.registers, own.tables, own.sums, ahead)
+            bits = estimates(flat, start, own.sums, (key_of(entry), line[0], line[1], limit), own.keys)
             links = flat[start : start + CODES // 3].view(np.uint32)
             while bits:
                 j = lowest(bits)
@@ -227,9 +266,12 @@ def walk(
                 slot = np.int64(links[j])
                 if marks[slot] != epoch and own.keys[j] < limit:
                     marks[slot] = epoch
-                    cursor = min(cursor, insert(pool, size, stride.effort, packed(own.keys[j], slot)))
-                    size = min(size + 1, stride.effort)
-                    limit = key_of(pool[size - 1]) if size == stride.effort else limit
+                    place = insert(pool, size, stride.effort, packed(own.keys[j], slot))
+                    cursor, size = min(cursor, place), min(size + 1, stride.effort)
+                    limit = min(limit, key_of(pool[size - 1])) if size == stride.effort else limit
+                    limit = cut_by(limit, reach, pool[near - 1]) if place < near <= size else limit
+        while size > stride.k and key_of(pool[size - 1]) > limit:
+            size -= 1
         cursor = next_unexpanded(pool, cursor, size)
     scratch.state[LOOKED_AT], scratch.state[ALLOWED] = visited, allowed
     scratch.state[SCORED] += visited * wide.blocks.shape[1] // stride.block * GROUP
@@ -274,7 +316,7 @@ def verify(
     return kept
 
 
-@kernel(I8, _BODIES, ROWS, WIDE, PLAN, MATRIX, _REALS, FLAGS, SCRATCH, QUERY, FOUND)
+@kernel(I8, _TWO, ROWS, WIDE, PLAN, MATRIX, _REALS, FLAGS, SCRATCH, QUERY, FOUND)
 def search(
     bodies: tuple[Whole, Whole],
     rows: CodeRows,
@@ -294,11 +336,11 @@ def search(
     """
     state, k, registers = scratch.state, found.slots.shape[1], len(own.tables) // (2 * LINE)
     bits = len(own.tables) // (8 * (len(own.turned) - 4))
-    stride = Stride(plan.effort, min(k + READ_BEYOND, plan.effort), registers, CODES + LINE * registers)
+    stride = Stride(plan.effort, k, min(k + READ_BEYOND, plan.effort), registers, CODES + LINE * registers)
     found.distances[:], found.slots[:], found.sizes[0] = np.inf, -1, 0
     norm, factor, offset = aim_at(raw, plan.metric, wide.signs, scratch, own)
-    table = make_tables(own.turned, bits, own.tables)
-    kept = walk(bodies, rows, wide, Aim(scratch.query, factor, offset), table, stride, flags, scratch, own)
+    line = (*make_tables(own.turned, bits, own.tables), *reach_of(plan.metric, norm, plan.effort, k))
+    kept = walk(bodies, rows, wide, vectors, Aim(scratch.query, factor, offset), line, stride, flags, scratch, own)
     read = verify(rows, vectors, raw, norm, plan.metric, kept, own, found)
     found.doubtful[0] = state[ALLOWED] < LEAST_SHARE * plan.share * state[LOOKED_AT] or read < k
     return read
