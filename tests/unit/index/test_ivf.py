@@ -113,7 +113,38 @@ def test_wrong_parameters_are_named(given: dict[str, object]) -> None:
 
 @pytest.mark.parametrize(("count", "partitions"), [(0, 1), (1, 1), (100, 2), (10_000, 200), (1_000_000, 2000)])
 def test_partitions_are_chosen_by_the_number_of_vectors(count: int, partitions: int) -> None:
-    assert IvfParams().chosen(count) == partitions
+    assert IvfParams().chosen(count, Metric.L2) == partitions
+
+
+@pytest.mark.parametrize(("count", "partitions"), [(0, 1), (100, 2), (10_000, 208), (1_000_000, 4000)])
+def test_vectors_in_two_partitions_each_get_twice_as_many(count: int, partitions: int) -> None:
+    assert IvfParams().chosen(count, Metric.COSINE) == IvfParams().chosen(count, Metric.DOT) == partitions
+
+
+@metrics
+def test_each_vector_is_in_one_partition_under_l2_and_else_in_two(metric: Metric) -> None:
+    vectors, deleted = clustered(700, 10), some_dead(700, 0.3)
+    index = build(vectors[:500], metric, deleted).grown(vectors, deleted, quiet())
+    alive, copies = np.flatnonzero(deleted.flags(700)), 1 if metric is Metric.L2 else 2
+
+    slots = numbers_of(index.partitions)[2]
+
+    np.testing.assert_array_equal(np.sort(slots[slots >= 0]), np.repeat(alive, copies))
+    assert list(index.faults()) == []
+
+
+@pytest.mark.parametrize("metric", [Metric.COSINE, Metric.DOT])
+@pytest.mark.parametrize("count", [1, 3, 20])
+def test_no_slot_is_found_twice_and_a_search_leaves_no_marks(metric: Metric, count: int) -> None:
+    vectors, queries = clustered(3000, 6), clustered(30, 6, seed=2)
+    index = build(vectors, metric)
+
+    found = index.search(queries, 100, vectors, ALL, effort(count))
+
+    assert all(len(set(row[row >= 0].tolist())) == np.count_nonzero(row >= 0) for row in found.slots)
+    again = index.search(queries, 100, vectors, ALL, effort(count))
+    np.testing.assert_array_equal(again.slots, found.slots)
+    assert again.verified == found.verified
 
 
 @metrics
@@ -136,13 +167,14 @@ def test_a_shortened_file_is_damaged(size: int, tmp_path: Path) -> None:
         IvfIndex.load(tmp_path)
 
 
-def test_a_file_of_the_first_format_is_rebuilt(tmp_path: Path) -> None:
+@pytest.mark.parametrize("old", [1, 2])
+def test_a_file_of_an_older_format_is_rebuilt(old: int, tmp_path: Path) -> None:
     build(clustered(100, 6)).save(tmp_path)
     whole = (tmp_path / NAME).read_bytes()
-    fields = whole[:8] + struct.pack("<I", 1) + whole[12:60]
+    fields = whole[:8] + struct.pack("<I", old) + whole[12:60]
     (tmp_path / NAME).write_bytes(fields + struct.pack("<I", zlib.crc32(fields)) + whole[64:])
 
-    with pytest.raises(Damaged, match="has format 1, which is no longer read"):
+    with pytest.raises(Damaged, match=f"has format {old}, which is no longer read"):
         IvfIndex.load(tmp_path)
 
 
@@ -156,7 +188,25 @@ def test_the_doctor_sees_what_no_checksum_tells() -> None:
 
     found = list(of_partitions(partitions, index.count))
 
-    assert found == ["a slot is beyond the 100 covered", "a slot is in two places", "books hold what is no number"]
+    assert found == [
+        "a slot is beyond the 100 covered",
+        "a slot is in too many places",
+        "books hold what is no number",
+    ]
+
+
+def test_the_doctor_sees_a_slot_that_is_twice_in_a_partition() -> None:
+    index = build(clustered(100, 6), Metric.COSINE)
+    partitions = opened(index.arena.copy(), index.shape)
+    slots = partitions.blocks[:, -4 * BLOCK :].view(np.int32)
+    block = int(np.argmax((slots >= 0).sum(axis=1)))
+    slots[block, 0] = slots[block, 1]
+
+    assert list(of_partitions(partitions, index.count)) == [
+        "a slot is in too many places",
+        "a slot is in too few places",
+        "a slot is twice in a partition",
+    ]
 
 
 @pytest.mark.parametrize("metric", [Metric.COSINE, Metric.L2])

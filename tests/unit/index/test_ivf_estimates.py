@@ -78,7 +78,7 @@ def test_no_estimate_is_off_by_more_than_what_was_lost(
 
     estimate(index.arena, index._head, scratch(index.shape, 10), readonly(raw), found, steps)
 
-    order = np.argsort(slots[slots >= 0])
+    order = np.argsort(slots[slots >= 0], kind="stable")
     y = asked_for(raw, metric, index)
     true, bound = true_and_bound(index, vectors, y, float(steps[0]))
     assert (np.abs(found[slots >= 0][order].astype(np.float64) - true) <= bound).all()
@@ -109,6 +109,7 @@ def true_and_bound(index: IvfIndex, vectors: Matrix, y: Doubles, step: float) ->
     cosine, l2 = index.metric is Metric.COSINE, index.metric is Metric.L2
     x = wide / (np.sqrt((wide**2).sum(axis=1))[:, None] if cosine else parts.facts[SCALE])
     x -= parts.middle[:dimension]
+    x = x[kept.slots]
     c = parts.centroids[kept.labels][:, :dimension].astype(np.float64)
     u = _points(parts, kept.codes)[:, :dimension].astype(np.float64)  # type: ignore[arg-type]  # it reads the books only
     twice, gain = 2.0 if l2 else 1.0, kept.gains.astype(np.float64)

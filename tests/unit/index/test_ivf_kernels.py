@@ -125,52 +125,61 @@ def test_survivors_are_those_that_reach_the_floor(
     assert lowest(np.uint64(bits)) == looped_lowest(bits) == int(np.flatnonzero(scores >= floor)[0])
 
 
-@given(st.integers(1, 200), SEEDS, st.booleans())
-def test_the_best_scores_come_to_the_front(count: int, seed: int, ties: bool) -> None:
-    from pergamum.index.ivf.scan_kernels import keep_best
-
-    random = np.random.default_rng(seed)
-    scores = (random.integers(0, 5, count) if ties else random.standard_normal(count)).astype(np.float32)
-    wanted = int(random.integers(1, count + 1))
-    start = int(random.integers(0, 5))
-    before = np.full(start, np.inf, np.float32)
-    kept, slots = np.concatenate([before, scores]), np.arange(-start, count, dtype=np.int32)
-
-    least = keep_best(kept, slots, start, start + count, wanted)
-
-    kept, slots = kept[start:], slots[start:]
-    np.testing.assert_array_equal(np.sort(kept[:wanted]), np.sort(scores)[count - wanted :])
-    np.testing.assert_array_equal(kept, scores[slots])
-    assert least == kept[:wanted].min()
-
-
-@given(st.integers(1, 90), SEEDS, st.integers(1, 90), st.booleans())
-def test_the_nearest_partitions_are_chosen(count: int, seed: int, effort: int, ties: bool) -> None:
-    from pergamum.index.ivf.aim_kernels import least_of
-
-    random = np.random.default_rng(seed)
-    keys = random.integers(-3 if ties else -(2**31), 3 if ties else 2**31, count).astype(np.int32)
-    wanted = min(effort, count)
-
-    assert least_of(keys, wanted) <= np.sort(keys)[count - wanted]
-    assert np.count_nonzero(keys >= least_of(keys, wanted)) >= wanted
-    assert np.count_nonzero(keys > least_of(keys, wanted)) <= wanted
-
-
 @given(st.integers(1, 40), st.integers(1, 9), SEEDS)
 def test_labels_are_the_nearest_centroids_as_far_as_8_bits_tell(count: int, centers: int, seed: int) -> None:
-    from pergamum.index.ivf.build_kernels import label
+    from pergamum.index.ivf.build_kernels import label, label_twice
 
     random = np.random.default_rng(seed)
-    x, centroids = (random.standard_normal((rows, 6)).astype(np.float32) for rows in (count, centers))
+    x, centroids = (random.standard_normal((rows, 8)).astype(np.float32) for rows in (count, centers))
     labels = np.empty(count, np.int64)
     codes, scales = centers_of(centroids)
 
     label(readonly(x), readonly(codes), readonly(scales), readonly(halves_of(centroids)), labels)
 
+    both = np.empty((2, count), np.int64)
+    if centers > 1:
+        halves = readonly(halves_of(centroids))
+        label_twice(readonly(x), readonly(centroids), readonly(codes), readonly(scales), halves, both)
+        np.testing.assert_array_equal(both[0], labels)
+        assert (both[1] != labels).all()
+
     gaps = ((x[:, None].astype(np.float64) - centroids) ** 2).sum(axis=2)
     off = np.abs(x).max(axis=1) / 254 * np.abs(centroids).sum(axis=1).max() + scales.max() / 2 * np.abs(x).sum(axis=1)
     assert (gaps[np.arange(count), labels] <= gaps.min(axis=1) + 5 * off).all()
+
+
+@given(st.integers(1, 40), st.integers(2, 70), SEEDS)
+def test_a_second_label_lies_across_the_first_residual(count: int, centers: int, seed: int) -> None:
+    from pergamum.index.ivf.build_kernels import SPILL, label_twice
+
+    random = np.random.default_rng(seed)
+    x, centroids = (random.standard_normal((rows, 12)).astype(np.float32) for rows in (count, centers))
+    codes, scales = centers_of(centroids)
+    labels = np.empty((2, count), np.int64)
+
+    halves = readonly(halves_of(centroids))
+    label_twice(readonly(x), readonly(centroids), readonly(codes), readonly(scales), halves, labels)
+
+    every, rows = x[:, None].astype(np.float64) - centroids, np.arange(count)
+    first = every[rows, labels[0]]
+    along = np.einsum("ij,ikj->ik", first, every) / np.linalg.norm(first, axis=1)[:, None]
+    losses = (every**2).sum(axis=2) + float(SPILL) * along**2
+    losses[rows, labels[0]] = np.inf
+    assert (losses[rows, labels[1]] <= 1.1 * losses.min(axis=1) + 0.5).all()  # 8 bits of both tell no better
+
+
+def test_a_second_label_is_another_one_even_where_the_residual_has_next_to_no_length() -> None:
+    from pergamum.index.ivf.build_kernels import label_twice
+
+    x, centroids = np.full((1, 4), 1e-20, np.float32), np.array([[0] * 4, [1] * 4, [-1] * 4], np.float32)
+    codes, scales = centers_of(centroids)
+    labels = np.empty((2, 1), np.int64)
+
+    halves = readonly(halves_of(centroids))
+    label_twice(readonly(x), readonly(centroids), readonly(codes), readonly(scales), halves, labels)
+
+    assert labels[0, 0] == 0
+    assert labels[1, 0] in (1, 2)
 
 
 @given(st.integers(1, 40), SEEDS)

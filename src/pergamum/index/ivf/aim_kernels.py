@@ -6,19 +6,24 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 
-from pergamum.index import row_kernels
-from pergamum.index.brute_force.kernels import BODY
 from pergamum.index.distance_kernels import COSINE, DOT, L2, dot
+from pergamum.index.ivf import fastscan
 from pergamum.index.ivf.fastscan import MOST_ENTRY, MOST_SUM
-from pergamum.index.ivf.layout import SCALE, TABLE, Floats, Partitions, Slots
+from pergamum.index.ivf.layout import BLOCK, SCALE, Floats, Partitions
 from pergamum.index.ivf.scratch import ANCHOR, SQUARE, UNIT, Scratch
-from pergamum.index.ivf.views import F4, FLOATS, I4S, PARTITIONS, SCRATCH
+from pergamum.index.ivf.select_kernels import MAGNITUDE, least_between, least_of, to_ranks
+from pergamum.index.ivf.tiles import BODY, tile_dots
+from pergamum.index.ivf.views import F4, FLOATS, PARTITIONS, SCRATCH
 from pergamum.index.jit import F8, I8, Real, Whole, array, kernel
+from pergamum.index.registers import lowest
 
 FARTHEST = np.float32(1e15)
 """Numbers of a query are cut off here, in units of the scale: their squares stay in float32."""
 MOST_DIGIT = np.float32(127)
-_MAGNITUDE = np.int32(0x7FFFFFFF)
+LEAST_STEP = np.float32(1e-30)
+"""Of look-ups; one by it is a number."""
+FAVOUR = np.float32(0.25)
+"""How much more is expected of a partition whose vectors lie farther from its middle, of their distance."""
 
 
 @kernel(F8, FLOATS, I8, F8)
@@ -60,10 +65,10 @@ def set_digits(query: Floats, digits: npt.NDArray[np.int8]) -> tuple[Real, Whole
     bits = query.view(np.int32)
     longest = np.int32(0)
     for i in range(len(bits)):
-        longest = max(longest, bits[i] & _MAGNITUDE)
+        longest = max(longest, bits[i] & MAGNITUDE)
     largest = np.float32(0.0)
     for i in range(len(bits)):
-        if bits[i] & _MAGNITUDE == longest:
+        if bits[i] & MAGNITUDE == longest:
             largest = abs(query[i])
             break
     step = largest / MOST_DIGIT
@@ -78,7 +83,7 @@ def set_digits(query: Floats, digits: npt.NDArray[np.int8]) -> tuple[Real, Whole
 
 @kernel(types.void, I8, PARTITIONS, SCRATCH)
 def near_centroids(metric: Whole, partitions: Partitions, scratch: Scratch) -> None:
-    """Fill `near`, by 8-bit codes of both. O(p * stride) byte operations."""
+    """Fill `near`, by 8-bit codes of both. O(p * d) byte operations."""
     digits, near, products, scales = (
         scratch.digits,
         scratch.near,
@@ -86,7 +91,7 @@ def near_centroids(metric: Whole, partitions: Partitions, scratch: Scratch) -> N
         partitions.scales,
     )
     step, total = set_digits(scratch.query, digits)
-    row_kernels.row_dots(BODY, partitions.centers, scratch.rows, len(near), digits, products)
+    tile_dots(BODY, partitions.centers, digits, products)
     anchor, offsets = np.float32(scratch.facts[ANCHOR]), partitions.offsets
     twice = np.float32(2.0) if metric == L2 else np.float32(1.0)
     for p in range(len(near)):
@@ -94,51 +99,56 @@ def near_centroids(metric: Whole, partitions: Partitions, scratch: Scratch) -> N
         near[p] = twice * (product + offsets[p]) + anchor
 
 
-@kernel(types.int32, I4S, I8)
-def least_of(keys: Slots, wanted: Whole) -> Whole:
-    """Return the greatest number that at least `wanted` of the keys reach. REQUIRES 0 < wanted <= len(keys).
+@kernel(types.void, I8, PARTITIONS, SCRATCH)
+def set_keys(metric: Whole, partitions: Partitions, scratch: Scratch) -> None:
+    """Put into `keys` how much each partition promises: its estimate, and more the wider it is.
 
-    Found by halving: counting is a few vector instructions. Ends because each turn halves what is between low and high.
+    The best vector of a wide partition is farther from its middle; what that is worth in the direction of a query is a
+    share of the width (FAVOUR), times |y|, under l2 2 |y - c|. Under cosine y is taken to have length 1. O(p).
     """
-    low, high = np.int64(keys[0]), np.int64(keys[0])
-    for p in range(len(keys)):
-        low, high = min(low, np.int64(keys[p])), max(high, np.int64(keys[p]))
-    while low < high:
-        middle = np.int32((low + high + 1) // 2)
-        count = np.int32(0)
-        for p in range(len(keys)):
-            count += np.int32(keys[p] >= middle)
-        if count == wanted:
-            return middle
-        if count > wanted:
-            low = np.int64(middle)
-        else:
-            high = np.int64(middle) - 1
-    return np.int32(low)
+    near, widths, square = scratch.near, partitions.widths, scratch.facts[SQUARE]
+    promise = scratch.keys.view(np.float32)
+    if metric == L2:
+        whole = np.float32(square)
+        for p in range(len(near)):
+            gap = np.float32(math.sqrt(max(whole - near[p], np.float32(0.0))))
+            promise[p] = near[p] + np.float32(2.0) * FAVOUR * widths[p] * gap
+    else:
+        share = FAVOUR if metric == COSINE else FAVOUR * np.float32(math.sqrt(square))
+        for p in range(len(near)):
+            promise[p] = near[p] + share * widths[p]
+    to_ranks(scratch.keys[: len(near)])
 
 
 @kernel(types.void, I8, SCRATCH)
 def choose(effort: Whole, scratch: Scratch) -> None:
-    """Put the `effort` nearest partitions into `order`, the nearest first, the others as they lie in memory.
+    """Put the `effort` most promising partitions into `order`, the best first, the others as they lie in memory.
 
-    Ties go to the first. Cost: O(32 p). REQUIRES 0 < effort <= p.
+    Ties go to the first. Cost: see `least_of`. REQUIRES 0 < effort <= p, and that the keys are set.
     """
-    keys, order, bits = scratch.keys, scratch.order, scratch.near.view(np.int32)
-    for p in range(len(keys)):  # whole numbers in the order of the estimates
-        keys[p] = bits[p] ^ ((bits[p] >> np.int32(31)) & _MAGNITUDE)
-    least = least_of(keys, effort)
+    keys, order, picks, count = scratch.keys, scratch.order, scratch.products, len(scratch.near)
+    coarse = least_between(keys, count, effort, 3 * effort + BLOCK)  # the last turns of halving are for a few of them
+    size = 0
+    for start in range(0, count, BLOCK):
+        bits = fastscan.reaching(keys, start, coarse)
+        while bits:
+            p = start + lowest(bits)
+            bits &= bits - np.uint64(1)
+            order[size], picks[size] = p, keys[p]
+            size += 1
+    least = least_of(picks, size, effort)
     ties = np.int64(effort)
-    for p in range(len(keys)):
-        ties -= np.int64(keys[p] > least)
-    size, nearest = 0, 0
-    for p in range(len(keys)):
-        if keys[p] < least or (keys[p] == least and ties == 0):
-            continue
-        ties -= np.int64(keys[p] == least)
-        order[size] = p
-        if keys[p] > keys[order[nearest]]:
-            nearest = size
-        size += 1
+    for i in range(size):
+        ties -= np.int64(picks[i] > least)
+    kept, nearest = np.int64(0), 0
+    for i in range(size):
+        tie = np.int64(picks[i] == least) & np.int64(ties > 0)
+        ties -= tie
+        order[kept] = order[i]
+        kept += np.int64(picks[i] > least) | tie
+    for i in range(1, effort):
+        if keys[order[i]] > keys[order[nearest]]:
+            nearest = i
     order[0], order[nearest] = order[nearest], order[0]
 
 
@@ -151,7 +161,7 @@ def make_tables(metric: Whole, partitions: Partitions, scratch: Scratch) -> tupl
     Cost     O(16 d).
     """
     query, books, reaches = scratch.query, partitions.books, scratch.reaches
-    entries, tables, codes = scratch.entries, scratch.tables, len(partitions.books)
+    tables, codes = scratch.tables, len(partitions.books)
     twice = np.float32(2.0) if metric == L2 else np.float32(1.0)
     widest, low = np.float32(0.0), np.float32(0.0)
     for code in range(codes):
@@ -162,13 +172,10 @@ def make_tables(metric: Whole, partitions: Partitions, scratch: Scratch) -> tupl
         widest = max(widest, reaches[code])
     top = np.float32(min(MOST_ENTRY, MOST_SUM // codes))
     step = np.float32(2.0) * widest / top
-    step = step if step > np.float32(0.0) else np.float32(1.0)
+    step = max(LEAST_STEP, step)
+    steps = np.float32(1.0) / step
     for code in range(codes):
-        across, up = twice * query[2 * code] / step, twice * query[2 * code + 1] / step
-        half = reaches[code] / step + np.float32(0.5)
-        for i in range(TABLE):
-            entries[TABLE * code + i] = across * books[code, 0, i] + up * books[code, 1, i] + half
-    for i in range(TABLE * codes):  # by itself: over two kinds of arrays at once, no vector instructions come out
-        entry = min(top, entries[i])
-        tables[i] = np.uint8(np.int32(max(np.float32(0.0), entry)))
+        across, up = twice * query[2 * code] * steps, twice * query[2 * code + 1] * steps
+        half = reaches[code] * steps + np.float32(0.5)
+        fastscan.entries(books, code, (across, up, half, top), tables)
     return low, step

@@ -1,5 +1,6 @@
 """Putting coded vectors into the blocks of their partitions, and taking them out again."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,8 @@ from pergamum.domain.vectors import Metric
 from pergamum.index.arrays import readonly
 from pergamum.index.ivf.layout import (
     BLOCK,
+    UNIT,
+    WIDTH,
     Bytes,
     Floats,
     Longs,
@@ -18,6 +21,7 @@ from pergamum.index.ivf.layout import (
     opened,
     packed,
     shape_for,
+    tiles_of,
     unpacked,
 )
 from pergamum.index.mask import Flags
@@ -26,17 +30,26 @@ MOST_CODE = 127
 
 
 class Trained(NamedTuple):
-    """Where partitions and codes lie: `middle` f4 (2 m,), `centroids` f4 (p, 2 m), `books` f4 (m, 2, 16), `scale`."""
+    """Where partitions and codes lie; see `Partitions`.
+
+    `middle` f4 (2 m,), `centroids` f4 (p, 2 m), `widths` f4 (p,), `books` f4 (m, 2, 16), `scale`; `copies`: in how many
+    partitions a vector is, 1 or 2.
+    """
 
     metric: Metric
     middle: Floats
     centroids: Floats
+    widths: Floats
     books: Floats
     scale: float
+    copies: int
 
 
 class Coded(NamedTuple):
-    """Vectors as codes: `slots`, `labels` i8 (n,), `codes` u1 (n, m), `gains`, `shifts` f4 (n,); see layout.py."""
+    """Vectors as codes: `slots`, `labels` i8 (n,), `codes` u1 (n, m), `gains`, `shifts` f4 (n,); see layout.py.
+
+    A vector that is in two partitions is here twice.
+    """
 
     slots: Longs
     labels: Longs
@@ -45,15 +58,9 @@ class Coded(NamedTuple):
     shifts: Floats
 
 
-def joined(one: Coded, other: Coded) -> Coded:
-    """Return both, one after the other."""
-    return Coded(
-        np.concatenate([one.slots, other.slots]),
-        np.concatenate([one.labels, other.labels]),
-        np.concatenate([one.codes, other.codes]),
-        np.concatenate([one.gains, other.gains]),
-        np.concatenate([one.shifts, other.shifts]),
-    )
+def joined(every: Sequence[Coded]) -> Coded:
+    """Return all, one after the other."""
+    return Coded(*(np.concatenate(parts) for parts in zip(*every, strict=True)))
 
 
 def _in_order(coded: Coded, order: Longs) -> Coded:
@@ -62,13 +69,14 @@ def _in_order(coded: Coded, order: Longs) -> Coded:
 
 
 def centers_of(centroids: Floats) -> tuple[Bytes, Floats]:
-    """Return `centers` and `scales` of `Partitions`: centroids in 8 bits, padded to whole lines."""
+    """Return `centers` and `scales` of `Partitions`: centroids in 8 bits, and rows of zeros up to whole tiles."""
     scales = (np.abs(centroids).max(axis=1) / MOST_CODE).astype(np.float32)
     codes = np.rint(centroids / np.where(scales > 0, scales, np.float32(1))[:, None])
-    stride = shape_for(centroids.shape[1], 1, 0).stride
-    centers = np.full((len(centroids), stride), MOST_CODE + 1, np.uint8)
-    centers[:, : centroids.shape[1]] = np.clip(codes, -MOST_CODE, MOST_CODE) + (MOST_CODE + 1)
-    return centers, scales
+    tiles, units, _ = tiles_of(len(centroids), centroids.shape[1] // WIDTH)
+    rows = np.full((tiles * BLOCK, units * UNIT), MOST_CODE + 1, np.uint8)
+    rows[: len(centroids)] = np.clip(codes, -MOST_CODE, MOST_CODE) + (MOST_CODE + 1)
+    split = rows.reshape(tiles, BLOCK, units, UNIT).transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(split).reshape(tiles, units, BLOCK * UNIT), scales
 
 
 def halves_of(centroids: Floats) -> Floats:
@@ -86,25 +94,21 @@ def offsets_of(made: Trained) -> Floats:
     return np.zeros(len(made.centroids), np.float32)
 
 
-def assembled(dimension: int, made: Trained, coded: Coded, spread: float) -> tuple[Shape, Bytes]:
-    """Return the arena, read-only, of what was coded: slots ascending within each partition."""
+def assembled(dimension: int, made: Trained, coded: Coded, spread: float, covered: int) -> tuple[Shape, Bytes]:
+    """Return the arena, read-only, of what was coded, slots below `covered`: ascending within each partition."""
     count = len(made.centroids)
     order = np.lexsort((coded.slots, coded.labels))
     sizes = np.bincount(coded.labels, minlength=count)
     first = np.concatenate([[0], np.cumsum(-(-sizes // BLOCK))]).astype(np.int64)
     places = np.arange(len(order)) + np.repeat(first[:-1] * BLOCK - (np.cumsum(sizes) - sizes), sizes)
-    shape = shape_for(dimension, count, int(first[-1]))
+    shape = shape_for(dimension, count, int(first[-1]), covered)
     arena = empty_arena(shape)
     parts = opened(arena, shape)
-    parts.middle[:], parts.centroids[:], parts.books[:] = (
-        made.middle,
-        made.centroids,
-        made.books,
-    )
+    parts.middle[:], parts.centroids[:], parts.books[:] = made.middle, made.centroids, made.books
     parts.centers[:], parts.scales[:] = centers_of(made.centroids)
-    parts.offsets[:] = offsets_of(made)
+    parts.offsets[:], parts.widths[:] = offsets_of(made), made.widths
     parts.radii[:] = np.sqrt((made.books.astype(np.float64) ** 2).sum(axis=1).max(axis=1)) * (1 + 1e-6)
-    parts.first[:], parts.facts[:] = first, (made.scale, spread)
+    parts.first[:], parts.facts[:] = first, (made.scale, spread, made.copies)
     _fill(parts.blocks, places, _in_order(coded, order))
     return shape, readonly(arena)
 
@@ -132,11 +136,11 @@ def _fill(blocks: Bytes, places: Longs, coded: Coded) -> None:
 
 
 def taken_out(partitions: Partitions, alive: Flags) -> Coded:
-    """Return what the blocks hold of the slots that are alive, slots ascending."""
+    """Return what the blocks hold of the slots that are alive: slots ascending, each as often as it is there."""
     gains, shifts, slots = numbers_of(partitions)
     places = np.flatnonzero(slots >= 0)
     places = places[alive[slots[places]]]
-    places = places[np.argsort(slots[places])]
+    places = places[np.argsort(slots[places], kind="stable")]
     labels = np.searchsorted(partitions.first, places // BLOCK, side="right") - 1
     codes = unpacked(partitions.blocks[:, : BLOCK * len(partitions.books) // 2])[places]
     return Coded(

@@ -4,40 +4,103 @@ Source   Lloyd, "Least squares quantization in PCM", IEEE Trans. Inf. Theory 198
 """
 
 import numpy as np
+import numpy.typing as npt
 from numba import types
 
 from pergamum.domain.vectors import Matrix
-from pergamum.index import row_kernels
-from pergamum.index.brute_force.kernels import BODY
 from pergamum.index.ivf.aim_kernels import set_digits
-from pergamum.index.ivf.layout import TABLE, WIDTH, Bytes, Floats, Longs
-from pergamum.index.ivf.views import F4, FLOATS, LONGS, MATRIX, ROWS
+from pergamum.index.ivf.layout import BLOCK, TABLE, WIDTH, Bytes, Floats, Longs, Slots
+from pergamum.index.ivf.tiles import BODY, TILES, tile_dots
+from pergamum.index.ivf.views import F4, F4S, FLOATS, I4S, LONGS, MATRIX
 from pergamum.index.jit import I8, array, kernel
 
+SPILL = np.float32(1.5)
+"""How much worse a second residual is along the first one than across."""
+LEAST_SQUARE = np.float32(1e-30)
+"""Of a residual that has a direction."""
 
-@kernel(types.void, MATRIX, ROWS, FLOATS, FLOATS, array(I8, 1), allocates=True)
+
+@kernel(types.void, FLOATS, TILES, FLOATS, array(types.int8, 1), I4S, F4S)
+def set_near(
+    row: Floats,
+    centers: Bytes,
+    scales: Floats,
+    digits: npt.NDArray[np.int8],
+    products: Slots,
+    near: Floats,
+) -> None:
+    """near[p] = <row, c> in 8 bits each. Cost: O(p * d) byte operations."""
+    step, total = set_digits(row, digits)
+    tile_dots(BODY, centers, digits, products)
+    for p in range(len(near)):
+        near[p] = step * (scales[p] * np.float32(products[p] - np.int32(128) * total))
+
+
+@kernel(types.void, MATRIX, TILES, FLOATS, FLOATS, array(I8, 1), allocates=True)
 def label(x: Matrix, centers: Bytes, scales: Floats, halves: Floats, labels: Longs) -> None:
     """labels[i] = the centroid c nearest to x[i] in 8 bits each, the first of equals: greatest <x, c> - |c|^2 / 2.
 
     Shapes   x (n, d) | centers, scales, halves: see `Partitions` | labels (n,).
-    Cost     O(n * p * stride) byte operations.
+    Cost     O(n * p * d) byte operations.
     """
-    count = len(centers)
-    digits, rows = (
-        np.zeros(centers.shape[1], np.int8),
-        np.arange(count).astype(np.uint32),
-    )
-    products, near = np.empty(count, np.int32), np.empty(count, np.float32)
+    count = len(scales)
+    digits, products = np.empty(x.shape[1], np.int8), np.empty(BLOCK * len(centers), np.int32)
+    near = np.empty(count, np.float32)
     for i in range(len(x)):
-        step, total = set_digits(x[i], digits)
-        row_kernels.row_dots(BODY, centers, rows, count, digits, products)
+        set_near(x[i], centers, scales, digits, products, near)
         for p in range(count):
-            near[p] = step * (scales[p] * np.float32(products[p] - np.int32(128) * total)) - halves[p]
+            near[p] -= halves[p]
         best = 0
         for p in range(1, count):
             if near[p] > near[best]:
                 best = p
         labels[i] = best
+
+
+@kernel(
+    types.void,
+    MATRIX,
+    MATRIX,
+    TILES,
+    FLOATS,
+    FLOATS,
+    array(I8, 2),
+    allocates=True,
+)
+def label_twice(x: Matrix, centroids: Matrix, centers: Bytes, scales: Floats, halves: Floats, labels: Longs) -> None:
+    """labels[0, i] as of `label`; labels[1, i] = another centroid c, the first of those whose loss is least:
+
+        |x - c|^2 + SPILL <x - c, r>^2 / |r|^2,        r = x[i] less its first centroid
+
+    Source   Sun, Simcha, Dopson, Guo, Kumar, "SOAR: improved indexing for approximate nearest neighbor search",
+             NeurIPS 2023, arXiv 2404.00774: where r hides a vector from a query, a residual across r shows it.
+    Shapes   x (n, d), centroids (p, d), p > 1 | centers, scales, halves: see `Partitions` | labels (2, n).
+    Cost     O(2 n * p * d) byte operations.
+    """
+    count = len(scales)
+    digits, products = np.empty(x.shape[1], np.int8), np.empty(BLOCK * len(centers), np.int32)
+    near, losses = np.empty(count, np.float32), np.empty(count, np.float32)
+    residual = np.empty(x.shape[1], np.float32)
+    for i in range(len(x)):
+        set_near(x[i], centers, scales, digits, products, near)
+        for p in range(count):
+            near[p] -= halves[p]
+        best = np.argmax(near)
+        square, along = np.float32(0.0), np.float32(0.0)
+        for j in range(len(residual)):
+            residual[j] = x[i, j] - centroids[best, j]
+            square += residual[j] * residual[j]
+            along += residual[j] * x[i, j]
+        set_near(residual, centers, scales, digits, products, losses)
+        weight = SPILL / square if square > LEAST_SQUARE else np.float32(0.0)
+        for p in range(count):
+            gap = along - losses[p]
+            losses[p] = weight * gap * gap - np.float32(2.0) * near[p]
+        second = 1 if best == 0 else 0  # another one, whatever the losses
+        for p in range(count):
+            if p != best and losses[p] < losses[second]:
+                second = p
+        labels[0, i], labels[1, i] = best, second
 
 
 @kernel(types.void, MATRIX, array(F4, 2), I8, allocates=True)

@@ -32,6 +32,8 @@ AHEAD: Final = 32
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Sums: TypeAlias = npt.NDArray[np.uint16]
 Floats: TypeAlias = npt.NDArray[np.float32]
+Keys: TypeAlias = npt.NDArray[np.int32]
+Books: TypeAlias = npt.NDArray[np.float32]
 
 AVAILABLE: Final = bool(SHUFFLES)
 """Whether this processor has such an instruction."""
@@ -95,6 +97,109 @@ survivors: Final = _looped_survivors if config.DISABLE_JIT else _compiled_surviv
 
 Shapes   sums u2 (64,) | numbers f4 (>= 128,): gains, then shifts | all others f4, scores (64,) to be filled.
 """
+
+
+def _looped_entries(books: Books, code: Whole, terms: tuple[Real, Real, Real, Real], tables: Bytes) -> None:
+    """Fill the table of one code, see `entries`."""
+    across, up, half, top = terms
+    for i in range(TABLE):
+        entry = across * books[code, 0, i] + up * books[code, 1, i] + half
+        tables[TABLE * code + i] = np.uint8(np.int32(max(np.float32(0.0), min(top, entry))))
+
+
+@intrinsic
+def _compiled_entries(
+    _: Context, books: types.Type, code: types.Type, terms: types.Type, tables: types.Type
+) -> tuple[Signature, Emitter]:
+    """Do what `_looped_entries` does, all 16 at once: compilers make no vector instructions of it."""
+    return types.void(books, code, terms, tables), _emit_entries
+
+
+entries: Final = _looped_entries if config.DISABLE_JIT else _compiled_entries
+"""entries(books, code, (across, up, half, top), tables): table i of `code`, as a byte, is what is left of
+
+    across * books[code, 0, i] + up * books[code, 1, i] + half        in float32, at least 0, at most `top`
+
+without its fraction. Shapes: books f4 (m, 2, 16) | tables u1 (16 m,).
+"""
+
+
+def _emit_entries(
+    context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+) -> ir.Value:
+    books, tables = (context.make_array(signature.args[i])(context, builder, arguments[i]) for i in (0, 3))
+    kind, whole = ir.VectorType(_F4, TABLE), ir.VectorType(_I32, TABLE)
+    across, up, half, top = (splat(builder, builder.extract_value(arguments[2], i), kind) for i in range(4))
+    rows = builder.bitcast(books.data, kind.as_pointer())
+    first = builder.shl(arguments[1], _WORD(1))
+    one, other = (builder.load(builder.gep(rows, [builder.add(first, _WORD(i))]), align=4) for i in (0, 1))
+    entry = builder.fadd(builder.fadd(builder.fmul(across, one), builder.fmul(up, other)), half)
+    entry = builder.select(builder.fcmp_ordered("<", entry, top), entry, top)
+    zero = ir.Constant(kind, [0.0] * TABLE)
+    entry = builder.select(builder.fcmp_ordered(">", entry, zero), entry, zero)
+    out = builder.bitcast(tables.data, _TABLE.as_pointer())
+    builder.store(builder.trunc(builder.fptosi(entry, whole), _TABLE), builder.gep(out, [arguments[1]]), align=1)
+    return context.get_dummy_value()
+
+
+def _looped_reaching(keys: Keys, start: Whole, least: Whole) -> Whole:
+    """Return 64 bits: bit j says whether keys[start + j] >= least."""
+    bits = 0
+    for j in range(BLOCK):
+        bits |= int(keys[start + j] >= least) << j
+    return bits
+
+
+@intrinsic
+def _compiled_reaching(_: Context, keys: types.Type, start: types.Type, least: types.Type) -> tuple[Signature, Emitter]:
+    """Do what `_looped_reaching` does, a register at a time."""
+    return types.uint64(keys, start, least), _emit_reaching
+
+
+reaching: Final = _looped_reaching if config.DISABLE_JIT else _compiled_reaching
+"""reaching(keys, start, least): 64 bits, bit j set where keys[start + j] >= least. Shapes: keys i4 (>= start + 64,)."""
+
+
+def _emit_reaching(
+    context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+) -> ir.Value:
+    keys, kind = context.make_array(signature.args[0])(context, builder, arguments[0]), ir.VectorType(_I32, BLOCK)
+    loaded = builder.load(builder.bitcast(builder.gep(keys.data, [arguments[1]]), kind.as_pointer()), align=4)
+    return builder.bitcast(builder.icmp_signed(">=", loaded, splat(builder, arguments[2], kind)), _WORD)
+
+
+def _looped_reached(keys: Keys, stop: Whole, least: Whole) -> Whole:
+    """Return how many of keys[:stop] reach `least`, see `reached`."""
+    count = 0
+    for key in keys[:stop]:
+        count += int(key >= least)
+    return count
+
+
+@intrinsic
+def _compiled_reached(_: Context, keys: types.Type, stop: types.Type, least: types.Type) -> tuple[Signature, Emitter]:
+    """Do what `_looped_reached` does, four registers at a time."""
+    return types.int64(keys, stop, least), _emit_reached
+
+
+reached: Final = _looped_reached if config.DISABLE_JIT else _compiled_reached
+"""reached(keys, stop, least): how many of keys[:stop] are >= least; `stop` a multiple of 64. Left to the compiler, it
+counts in 64 bits.
+"""
+
+
+def _emit_reached(
+    context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+) -> ir.Value:
+    keys, kind = context.make_array(signature.args[0])(context, builder, arguments[0]), ir.VectorType(_I32, BLOCK)
+    rows, least = builder.bitcast(keys.data, kind.as_pointer()), splat(builder, arguments[2], kind)
+    total = cgutils.alloca_once_value(builder, every(kind, 0))
+    with cgutils.for_range(builder, builder.lshr(arguments[1], _WORD(6))) as row:
+        loaded = builder.load(builder.gep(rows, [row.index]), align=4)
+        add_to(builder, total, builder.zext(builder.icmp_signed(">=", loaded, least), kind))
+    name, whole = f"llvm.vector.reduce.add.v{BLOCK}i32", ir.FunctionType(_I32, [kind])
+    count = builder.call(cgutils.get_or_insert_function(builder.module, whole, name), [builder.load(total)])
+    return builder.zext(count, _WORD)
 
 
 def _emit_sums(

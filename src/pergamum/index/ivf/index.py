@@ -6,7 +6,7 @@ With n slots, d dimensions, p partitions and effort e:
              those whose estimates are within their error of the k-th, k + 16 + 2 e at most
     build    O(p * 48 * p * d) for the partitions, O(n * p * d) to assign, in parallel, the same for any threads
     grown    O(n * d) copied, O(new * p * d) assigned; built anew when the slots have doubled
-    memory   d / 4 + 12 bytes a slot, 5 d a partition
+    memory   d / 4 + 12 bytes a slot, twice that where each is in two partitions, 5 d a partition
 
 A filter is looked at slot by slot; partitions beyond the effort follow while there are fewer than k hits.
 """
@@ -28,8 +28,6 @@ from pergamum.index.ivf.build import coded, spread_of, trained
 from pergamum.index.ivf.faults import of_partitions
 from pergamum.index.ivf.layout import (
     BLOCK,
-    SCALE,
-    SPREAD,
     TABLE,
     WIDTH,
     Bytes,
@@ -111,11 +109,12 @@ class IvfIndex:
         slots = np.flatnonzero(live.flags(len(vectors)))
         scale = scale_of(vectors[slots], metric)
         x = represented(vectors[slots], metric, scale)
-        made = _trained(x, params.chosen(len(slots)), metric, scale, job)
+        made = _trained(x, params.chosen(len(slots), metric), metric, scale, job)
         job.report(0.6)
         kept = coded(x, slots, made, job)
         job.report(0.9)
-        shape, arena = assembled(vectors.shape[1], made, kept, spread_of(x, kept, made))
+        spread = spread_of(x, kept, made)
+        shape, arena = assembled(vectors.shape[1], made, joined(kept), spread, len(vectors))
         job.report(1.0)
         return cls(vectors.shape[1], metric, params, len(vectors), len(slots), shape, arena)
 
@@ -154,13 +153,14 @@ class IvfIndex:
             return type(self).build(vectors, self.metric, live, self.params, job)
         job.report(0.0)
         parts = self.partitions
-        made = Trained(self.metric, parts.middle, parts.centroids, parts.books, float(parts.facts[SCALE]))
+        scale, spread, copies = parts.facts.tolist()
+        made = Trained(self.metric, parts.middle, parts.centroids, parts.widths, parts.books, scale, int(copies))
         new = np.flatnonzero(alive[self.count :]) + self.count
         x = represented(vectors[new], self.metric, made.scale, made.middle)
         added = coded(x, new, made, job)
         job.report(0.5)
-        kept = joined(taken_out(parts, alive), added)
-        shape, arena = assembled(self.dimension, made, kept, float(parts.facts[SPREAD]))
+        kept = joined([taken_out(parts, alive), *added])
+        shape, arena = assembled(self.dimension, made, kept, spread, len(vectors))
         job.report(1.0)
         return type(self)(
             self.dimension,
@@ -224,7 +224,8 @@ def _trained(x: Floats, count: int, metric: Metric, scale: float, job: Job) -> T
     if len(x):
         return trained(x, count, metric, scale, job)
     middle = np.zeros(x.shape[1], np.float32)
-    return Trained(metric, middle, middle[None], np.zeros((len(middle) // WIDTH, WIDTH, TABLE), np.float32), scale)
+    books = np.zeros((len(middle) // WIDTH, WIDTH, TABLE), np.float32)
+    return Trained(metric, middle, middle[None], middle[:1], books, scale, 1)
 
 
 @cache

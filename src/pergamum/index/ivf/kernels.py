@@ -11,10 +11,11 @@ from numba import types
 from pergamum.domain.vectors import Matrix
 from pergamum.index import heap
 from pergamum.index.distance_kernels import COSINE, L2, distance
-from pergamum.index.ivf.aim_kernels import choose, near_centroids, set_query
+from pergamum.index.ivf.aim_kernels import choose, near_centroids, set_keys, set_query
 from pergamum.index.ivf.layout import COUNT, METRIC, SCALE, SPREAD, Bytes, Floats, Longs
-from pergamum.index.ivf.scan_kernels import gather, keep_above, keep_best, margin
+from pergamum.index.ivf.scan_kernels import gather, margin
 from pergamum.index.ivf.scratch import READ, SCORED, SQUARE, UNIT, Scratch
+from pergamum.index.ivf.select_kernels import keep_reaching, rank_of, to_front
 from pergamum.index.ivf.views import (
     AIM,
     BYTES,
@@ -32,7 +33,7 @@ from pergamum.index.jit import F8, I8, Real, Whole, array, kernel
 from pergamum.index.mask import Flags
 from pergamum.index.rows_vnni import prefetch
 
-AHEAD, MOST_LINES, LINE_FLOATS = 8, 64, 16
+AHEAD, MOST_LINES, LINE_FLOATS = 12, 64, 16
 """Vectors that are asked for before they are read, how many cache lines of each at most, and the numbers of a line."""
 STEP = 8
 """Vectors read beyond k before the others are looked at again."""
@@ -103,17 +104,12 @@ def verify(
     if size == 0:
         return
     first = min(size, aim.k + STEP)
-    keep_best(scratch.scores, scratch.found, 0, size, first)
+    to_front(size, first, scratch)
     found = read(vectors, raw, aim, 0, first, scratch, distances, slots)
     if first < size:
         if aim.spread < np.inf:
-            size = keep_above(
-                scratch.scores,
-                scratch.found,
-                first,
-                size,
-                least_hope(aim, distances[0], scratch),
-            )
+            hope = least_hope(aim, distances[0], scratch)
+            size = keep_reaching(first, size, rank_of(np.float32(hope)), scratch)
         found = read(vectors, raw, aim, first, size, scratch, distances, slots)
     heap.sort(distances, slots, found)
 
@@ -160,6 +156,7 @@ def search(
     for row in range(len(queries)):
         set_query(queries[row], aim.metric, partitions, scratch)
         near_centroids(aim.metric, partitions, scratch)
+        set_keys(aim.metric, partitions, scratch)
         choose(effort, scratch)
         size = gather(aim, partitions, flags, scratch)
         verify(vectors, queries[row], aim, size, scratch, distances[row], slots[row])

@@ -2,7 +2,8 @@
 
 A vector x (v / |v| under cosine, else v / scale; less the middle o of all) belongs to the partition whose centroid c
 is nearest. Its residual r = x - c is kept as codes: two neighbouring dimensions a code of 4 bits, which names one of 16
-points; together they make u, which is near r. Two more numbers make up for what u loses along r itself:
+points; together they make u, which is near r. Under dot and cosine it is in a second partition as well
+(`build_kernels.label_twice`), with codes of its residual there. Two more numbers make up for what u loses along r:
 
     <y, r>  ~  <c, r> + gain * <y - c, u>,        gain = |r|^2 / <r, u>       (RaBitQ, arXiv 2405.12497, section 3.2)
 
@@ -25,7 +26,6 @@ import numpy.typing as npt
 
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index.arrays import LINE, aligned, readonly
-from pergamum.index.code_rows import row_bytes
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -38,6 +38,8 @@ TABLE: Final = 16
 """Entries of the table of one code."""
 WIDTH: Final = 2
 """Dimensions a code stands for."""
+UNIT: Final = 4
+"""Dimensions of a centroid that lie side by side in a tile."""
 NUMBERS: Final = 3 * 4
 """Bytes of a slot in its block beside its codes: gain, shift, slot."""
 _AT_ONCE: Final = 4_096
@@ -46,12 +48,13 @@ _AT_ONCE: Final = 4_096
 class Partitions(NamedTuple):
     """Vectors by partition. p partitions, m codes a vector (even), d padded to 2 m dimensions, b blocks of 64 slots.
 
-    `middle` f4 (2 m,): o. `centroids` f4 (p, 2 m), and as `centers` u1 (p, stride): code + 128, by `scales` f4 (p,).
-    `offsets` f4 (p,): -|c|^2 / 2 under l2, <o, c> under cosine, 0 under dot. `books` f4 (m, 2, 16): the points, by
-    dimension. `radii` f4 (m,): the length of the longest of each. `blocks` u1 (b, 64 (m / 2 + 12)): codes (see
-    `fastscan`), then 64 gains f4, shifts f4, slots i4; slots ascend within a partition, and -1 fills its last block.
-    `first` i8 (p + 1,): the first block of each. `facts` f8 (2,): the scale, see `scale_of`, and the spread, see
-    `build.spread_of`.
+    `middle` f4 (2 m,): o. `centroids` f4 (p, 2 m), and as `centers` u1 (p / 64, m / 2, 256), tiles of code + 128, see
+    `tiles`, by `scales` f4 (p,). `offsets` f4 (p,): -|c|^2 / 2 under l2, <o, c> under cosine, 0 under dot. `widths` f4
+    (p,): how far its vectors lie from c, the root of the mean square. `books` f4 (m, 2, 16): the points, by dimension.
+    `radii` f4 (m,): the length of the longest of each. `blocks` u1 (b, 64 (m / 2 + 12)): codes (see `fastscan`), then
+    64 gains f4, shifts f4, slots i4; slots ascend within a partition, and -1 fills its last block. `first` i8 (p + 1,):
+    the first block of each. `facts` f8 (3,): the scale, see `scale_of`; the spread, see `build.spread_of`; and in how
+    many partitions a vector is.
     """
 
     middle: Floats
@@ -59,6 +62,7 @@ class Partitions(NamedTuple):
     centers: Bytes
     scales: Floats
     offsets: Floats
+    widths: Floats
     books: Floats
     radii: Floats
     blocks: Bytes
@@ -66,31 +70,35 @@ class Partitions(NamedTuple):
     facts: npt.NDArray[np.float64]
 
 
-SCALE, SPREAD = range(2)
+SCALE, SPREAD, COPIES = range(3)
 
 
 class Shape(NamedTuple):
-    """How large the arrays are: `partitions` p, `codes` m, `stride` bytes of a centroid's codes, `blocks` b."""
+    """How large the arrays are: `partitions` p, `codes` m, `blocks` b; all slots are below `slots`."""
 
     partitions: int
     codes: int
-    stride: int
     blocks: int
+    slots: int
 
 
-METRIC, COUNT, CODES, STRIDE, BLOCKS, PLACES = range(6)
-"""What `head` says: the metric's number, p, m, stride, b; from PLACES on, where in the arena each array begins."""
+METRIC, COUNT, CODES, BLOCKS, SLOTS, PLACES = range(6)
+"""What `head` says: the metric's number, p, m, b, slots; from PLACES on, where in the arena each array begins."""
 
 
-def shape_for(dimension: int, partitions: int, blocks: int) -> Shape:
+def shape_for(dimension: int, partitions: int, blocks: int, slots: int) -> Shape:
     """Return the shape for vectors of `dimension` numbers."""
-    codes = codes_of(dimension)
-    return Shape(partitions, codes, row_bytes(WIDTH * codes), blocks)
+    return Shape(partitions, codes_of(dimension), blocks, slots)
 
 
 def codes_of(dimension: int) -> int:
     """Return how many codes a vector has: even, so that they fill bytes."""
     return -(-dimension // (2 * WIDTH)) * 2
+
+
+def tiles_of(partitions: int, codes: int) -> tuple[int, int, int]:
+    """Return the shape of the tiles of the centroids."""
+    return -(-partitions // BLOCK), codes * WIDTH // UNIT, UNIT * BLOCK
 
 
 def block_bytes(codes: int) -> int:
@@ -100,17 +108,18 @@ def block_bytes(codes: int) -> int:
 
 def _shapes(shape: Shape) -> Iterator[tuple[type[np.generic], tuple[int, ...]]]:
     """Yield scalar and shape of each array of `Partitions`."""
-    p, m, stride, blocks = shape
+    p, m, blocks, _ = shape
     yield np.float32, (WIDTH * m,)
     yield np.float32, (p, WIDTH * m)
-    yield np.uint8, (p, stride)
+    yield np.uint8, tiles_of(p, m)
+    yield np.float32, (p,)
     yield np.float32, (p,)
     yield np.float32, (p,)
     yield np.float32, (m, WIDTH, TABLE)
     yield np.float32, (m,)
     yield np.uint8, (blocks, block_bytes(m))
     yield np.int64, (p + 1,)
-    yield np.float64, (2,)
+    yield np.float64, (3,)
 
 
 def places_of(shape: Shape) -> Longs:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
+from pergamum.domain.vectors import Metric
 from pergamum.errors import InvalidField
 
 MOST_PARTITIONS: Final = 65_536
@@ -14,7 +15,7 @@ VECTORS_A_PARTITION: Final = 48
 
 @dataclass(frozen=True, slots=True)
 class IvfParams:
-    """What a library asks for. `partitions` None leaves the number to us: about 2 sqrt(n)."""
+    """What a library asks for. `partitions` None leaves the number to us: about 4 sqrt(n), under l2 2 sqrt(n)."""
 
     partitions: int | None = None
 
@@ -34,7 +35,11 @@ class IvfParams:
                 )
         return cls(**params)  # type: ignore[arg-type]  # checked above
 
-    def chosen(self, count: int) -> int:
-        """Return how many partitions `count` vectors get: never more than vectors."""
-        wanted = self.partitions or min(round(2 * math.sqrt(count)), count // VECTORS_A_PARTITION, MOST_PARTITIONS)
+    def chosen(self, count: int, metric: Metric) -> int:
+        """Return how many partitions `count` vectors get: never more than vectors.
+
+        Where each is in two of them (`build.copies_of`), twice as many hold as many.
+        """
+        share = 2 if metric is Metric.L2 else 4
+        wanted = self.partitions or min(round(share * math.sqrt(count)), count // VECTORS_A_PARTITION, MOST_PARTITIONS)
         return max(1, min(wanted, count))

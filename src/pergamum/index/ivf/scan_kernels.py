@@ -11,31 +11,21 @@ from numba import config, types
 from pergamum.index.distance_kernels import COSINE, L2
 from pergamum.index.ivf import fastscan
 from pergamum.index.ivf.aim_kernels import make_tables
-from pergamum.index.ivf.layout import BLOCK, TABLE, Bytes, Floats, Partitions, Slots
-from pergamum.index.ivf.scratch import FLOOR, SCORED, SQUARE, Scratch
-from pergamum.index.ivf.views import (
-    AIM,
-    BYTES,
-    F4,
-    F4S,
-    FLAGS,
-    I4S,
-    PARTITIONS,
-    SCRATCH,
-    U1S,
-    U2S,
-    Aim,
-)
-from pergamum.index.jit import F8, I8, Real, Whole, kernel
+from pergamum.index.ivf.layout import BLOCK, COPIES, TABLE, Bytes, Partitions
+from pergamum.index.ivf.scratch import FLOOR, MARKED, SCORED, SQUARE, TRAIL, Scratch
+from pergamum.index.ivf.select_kernels import keep_reaching, least_of, rank_of, score_of, to_front, to_ranks
+from pergamum.index.ivf.views import AIM, BYTES, F4, FLAGS, PARTITIONS, SCRATCH, U1S, U2S, Aim
+from pergamum.index.jit import F8, FLAG, I8, Real, Whole, kernel
 from pergamum.index.mask import Flags
 from pergamum.index.registers import lowest
+from pergamum.index.rows_vnni import prefetch
 
 PORTABLE, SPECIAL = 0, 1
 BODY = SPECIAL if fastscan.AVAILABLE and not config.DISABLE_JIT else PORTABLE
 """Which body this processor runs."""
 DEVIATIONS = 3.0
 """How far off an estimate is taken to be at most, in standard deviations."""
-TIGHTENED = 64
+TIGHTENED = 32
 """New candidates after which the floor is looked at again."""
 TERMS = types.UniTuple(F4, 3)
 
@@ -72,39 +62,6 @@ def fastscan_sums(
         portable_sums(codes, start, pairs, tables, sums)
 
 
-@kernel(F4, F4S, I4S, I8, I8, I8)
-def keep_best(scores: Floats, found: Slots, start: Whole, count: Whole, wanted: Whole) -> Real:
-    """Move the `wanted` greatest of the scores [start, count), with their slots, to their front; return the least.
-
-    Source   Hoare, "Find", CACM 1961. REQUIRES 0 < wanted <= count - start.
-    Cost     O(count - start) expected. Ends because each turn leaves out the pivot.
-    """
-    left, right, last = start, count - 1, start + wanted - 1
-    while left < right:
-        pivot = scores[(left + right) // 2]
-        i, j = left, right
-        while i <= j:
-            while scores[i] > pivot:
-                i += 1
-            while scores[j] < pivot:
-                j -= 1
-            if i <= j:
-                scores[i], scores[j] = scores[j], scores[i]
-                found[i], found[j] = found[j], found[i]
-                i += 1
-                j -= 1
-        if last <= j:
-            right = j
-        elif last >= i:
-            left = i
-        else:
-            break
-    least = scores[start]
-    for i in range(start + 1, last + 1):
-        least = min(least, scores[i])
-    return least
-
-
 @kernel(F8, AIM, F8, SCRATCH)
 def margin(aim: Aim, closeness: Real, scratch: Scratch) -> Real:
     """Return by how much the estimate of a vector as near as `closeness`, an estimate, may be off.
@@ -120,45 +77,69 @@ def margin(aim: Aim, closeness: Real, scratch: Scratch) -> Real:
     return spread * math.sqrt(square)
 
 
-@kernel(I8, F4S, I4S, I8, I8, F8)
-def keep_above(scores: Floats, found: Slots, start: Whole, size: Whole, floor: Real) -> Whole:
-    """Keep those of the scores [start, size), with their slots, that reach `floor`; return the new size."""
-    least = np.float32(floor)
-    for i in range(start, size):
-        if scores[i] >= least:
-            scores[start], found[start] = scores[i], found[i]
-            start += 1
-    return start
-
-
 @kernel(I8, AIM, I8, SCRATCH)
 def tighten(aim: Aim, size: Whole, scratch: Scratch) -> Whole:
-    """Raise the floor to where the k best candidates put it; return how many reach it, `wanted` at most. O(size)."""
-    scores, found, facts = scratch.scores, scratch.found, scratch.facts
+    """Raise the floor to where the k best candidates put it; return how many reach it, `wanted` at most.
+
+    Sets the ranks of the candidates. Cost as of `least_of`.
+    """
+    ranks, facts = scratch.ranks, scratch.facts
+    bits = scratch.scores.view(np.int32)
+    for i in range(size):
+        ranks[i] = bits[i]
+    to_ranks(ranks[:size])
     if size <= aim.k:
         return size
-    kth = np.float64(keep_best(scores, found, 0, size, aim.k))
     if aim.spread < np.inf:
+        kth = np.float64(score_of(least_of(ranks, size, aim.k)))
         facts[FLOOR] = max(facts[FLOOR], kth - margin(aim, kth, scratch))
-        size = keep_above(scores, found, aim.k, size, facts[FLOOR])
+        size = keep_reaching(0, size, rank_of(np.float32(facts[FLOOR])), scratch)
     if size > aim.wanted:
-        facts[FLOOR] = max(facts[FLOOR], np.float64(keep_best(scores, found, 0, size, aim.wanted)))
+        facts[FLOOR] = max(facts[FLOOR], np.float64(score_of(to_front(size, aim.wanted, scratch))))
         size = aim.wanted
     return size
 
 
-@kernel(I8, BYTES, I8, TERMS, FLAGS, I8, SCRATCH, inline=True)
+@kernel(FLAG, I8, SCRATCH, inline=True)
+def mark(slot: Whole, scratch: Scratch) -> bool:
+    """Remember that a slot is a candidate; return whether it was not. O(1)."""
+    marks, counts = scratch.marks, scratch.counts
+    byte, bit = slot >> 3, np.uint8(1 << (slot & 7))
+    if marks[byte] & bit:
+        return False
+    marks[byte] |= bit
+    if counts[MARKED] < TRAIL:
+        scratch.trail[counts[MARKED]] = slot
+    counts[MARKED] += 1
+    return True
+
+
+@kernel(types.void, SCRATCH)
+def forget(scratch: Scratch) -> None:
+    """Take back all marks. O(candidates), or O(n / 8) where the trail had no room."""
+    marks, trail, count = scratch.marks, scratch.trail, scratch.counts[MARKED]
+    if count > TRAIL:
+        marks[:] = 0
+    else:
+        for i in range(count):
+            marks[trail[i] >> np.int32(3)] = 0
+    scratch.counts[MARKED] = 0
+
+
+@kernel(I8, BYTES, I8, TERMS, FLAGS, I8, FLAG, SCRATCH, inline=True)
 def scan_block(
     block: Bytes,
     pairs: Whole,
     terms: tuple[Real, Real, Real],
     flags: Flags,
     size: Whole,
+    once: bool,
     scratch: Scratch,
 ) -> Whole:
     """Add the allowed slots of a block whose estimates reach the floor to the `size` candidates; return how many.
 
-    Shapes   block u1 (64 (pairs + 12),), see `Partitions` | terms: near, low, step | flags: see `SlotMask.flat`.
+    Shapes   block u1 (64 (pairs + 12),), see `Partitions` | terms: near, low, step | flags: see `SlotMask.flat` |
+             once: a slot is in one block only; else it is a candidate where it is met first.
     Cost     O(64 * pairs) byte operations, nine instructions a pair, and O(1) for each candidate.
     """
     fastscan_sums(BODY, block, 0, pairs, scratch.tables, scratch.sums)
@@ -169,7 +150,7 @@ def scan_block(
         j = lowest(bits)
         bits &= bits - np.uint64(1)
         slot = np.int64(slots[2 * BLOCK + j])
-        if slot >= 0 and (slot >= len(flags) or flags[slot]):
+        if slot >= 0 and (slot >= len(flags) or flags[slot]) and (once or mark(slot, scratch)):
             scratch.scores[size], scratch.found[size] = estimates[j], slot
             size += 1
     return size
@@ -181,17 +162,12 @@ def gather(aim: Aim, partitions: Partitions, flags: Flags, scratch: Scratch) -> 
 
     REQUIRES: `choose` was called; `wanted` candidates and SPARE, more than TIGHTENED and a block, have room.
     """
-    near, order, blocks, first = (
-        scratch.near,
-        scratch.order,
-        partitions.blocks,
-        partitions.first,
-    )
-    count, pairs = len(near), len(partitions.books) // 2
+    near, order, blocks, first = scratch.near, scratch.order, partitions.blocks, partitions.first
+    count, pairs, once = len(near), len(partitions.books) // 2, partitions.facts[COPIES] == 1.0
     low, step = make_tables(aim.metric, partitions, scratch)
     scratch.seen[:] = 0
     scratch.facts[FLOOR] = -np.inf
-    size, known, room = 0, 0, len(scratch.scores)
+    size, known, room, lines = 0, 0, len(scratch.scores), min(pairs, fastscan.AHEAD)
     for turn in range(aim.effort + count):
         if turn >= aim.effort and size >= aim.k:
             break
@@ -199,9 +175,12 @@ def gather(aim: Aim, partitions: Partitions, flags: Flags, scratch: Scratch) -> 
         if scratch.seen[place]:
             continue
         scratch.seen[place] = 1
+        if turn + 1 < aim.effort:
+            prefetch(blocks, first[order[turn + 1]], lines)
         scratch.counts[SCORED] += BLOCK * (first[place + 1] - first[place])
         for block in range(first[place], first[place + 1]):
-            size = scan_block(blocks[block], pairs, (near[place], low, step), flags, size, scratch)
-            if size - known > TIGHTENED or size > room - BLOCK:
+            size = scan_block(blocks[block], pairs, (near[place], low, step), flags, size, once, scratch)
+            if size - known >= TIGHTENED or size > room - BLOCK:
                 size = known = tighten(aim, size, scratch)
+    forget(scratch)
     return tighten(aim, size, scratch)

@@ -18,7 +18,7 @@ from pergamum.index.ivf.layout import Bytes, Shape, places_of, shape_for
 from pergamum.index.ivf.params import MOST_PARTITIONS, IvfParams
 
 NAME: Final = "ivf.index"
-FORMAT: Final = 2
+FORMAT: Final = 3
 MAGIC: Final = b"PGMIVFIX"
 HEADER_BYTES: Final = 128
 MOST_BLOCKS: Final = 1 << 32
@@ -72,7 +72,7 @@ def read(folder: Path, *, checked: bool = False) -> Saved:
     except (OSError, ValueError) as error:
         raise Damaged(str(path), f"cannot be read: {error}") from error
     header = _read_header(path, space[:HEADER_BYTES].tobytes())
-    shape = shape_for(header.dimension, header.partitions, header.blocks)
+    shape = shape_for(header.dimension, header.partitions, header.blocks, header.covered)
     cut = Cut(path, space, HEADER_BYTES)
     arena = cut.array(np.uint8, int(places_of(shape)[-1]))
     cut.finish(None if checked else header.checksum)
