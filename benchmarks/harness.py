@@ -84,13 +84,16 @@ def lines(items: Iterator[Json]) -> bytes:
 class Server:
     """`pergamum serve` on a data folder, started and stopped as often as one likes."""
 
-    def __init__(self, data_dir: Path, command: Sequence[str] = SERVE, port: int | None = None) -> None:
+    def __init__(
+        self, data_dir: Path, command: Sequence[str] = SERVE, port: int | None = None, workers: int = 0
+    ) -> None:
         self._log, self._command = data_dir.with_suffix(".log"), [sys.executable, *command]
         self.port = port or free_port()
         settings = {
             "PERGAMUM_PORT": str(self.port),
             "PERGAMUM_DATA_DIR": str(data_dir),
             "PERGAMUM_LOG_LEVEL": "warning",
+            "PERGAMUM_WORKERS": str(workers),
         }
         self._env = os.environ | settings
         self._process: subprocess.Popen[bytes] | None = None
@@ -179,10 +182,15 @@ class Server:
                 return int(line.split()[1]) * 1024
         raise SystemExit(f"this system does not report {field}")
 
+    def processes(self) -> list[int]:
+        """Return the process id of the running server and those of its workers."""
+        children = Path(f"/proc/{self.pid}/task").glob("*/children")
+        return [self.pid, *(int(pid) for listed in children for pid in listed.read_text().split())]
+
     def cpu_seconds(self) -> float:
-        """Return the processor time the process has taken, all threads together."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Return the processor time its processes have taken, all threads together."""
+        stats = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in self.processes())
+        return sum(int(fields[11]) + int(fields[12]) for fields in stats) / os.sysconf("SC_CLK_TCK")
 
     def _answers(self) -> bool:
         try:
@@ -193,9 +201,9 @@ class Server:
 
 
 @contextmanager
-def running(data_dir: Path) -> Iterator[Server]:
-    """A server for the length of the block."""
-    server = Server(data_dir)
+def running(data_dir: Path, workers: int = 0) -> Iterator[Server]:
+    """A server, with so many workers, for the length of the block."""
+    server = Server(data_dir, workers=workers)
     server.start()
     try:
         yield server

@@ -8,8 +8,8 @@ turn. The repeats of all cases are interleaved. control.py says what the two con
 queries are asked once and their hits compared with the true ones: recall. --index builds an index and waits for it;
 without it every search is exact. --recall asks for another than the library's 0.95. --filtered adds filters that 50 %,
 5 % and 0.5 % of the chunks pass. With --queries 20000 most rows of hits are read from the database; those of 500
-queries stay in memory. --data keeps the data folder, or uses the one that is there. Needs wrk (on Debian: apt-get
-install wrk).
+queries stay in memory. --workers lets so many more processes answer, of the control too. --data keeps the data folder,
+or uses the one that is there. Needs wrk (on Debian: apt-get install wrk).
 """
 
 import argparse
@@ -62,12 +62,12 @@ def main() -> None:
         folder = Path(name)
         data = options.data or folder / "data"
         filled = data.exists()
-        with running(data) as server:
+        with running(data, options.workers) as server:
             if not filled:
                 _fill(server, corpus, options)
             server.settle()
             answer = json.dumps(server.search(corpus.queries[0])).encode()
-            with _control(folder, answer) as control:
+            with _control(folder, answer, options.workers) as control:
                 cases = [case for kind in WRITTEN for case in _cases(folder, kind, (server, control), corpus, options)]
                 _report(cases, _measured(cases, options))
 
@@ -84,6 +84,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--data", type=Path)
     options = parser.parse_args()
     if shutil.which("wrk") is None:
@@ -130,10 +131,11 @@ def _checked(server: Server, bodies: Path, corpus: Corpus, below: int | None) ->
 
 
 @contextmanager
-def _control(folder: Path, answer: bytes) -> Iterator[Server]:
+def _control(folder: Path, answer: bytes, workers: int) -> Iterator[Server]:
     (folder / "answer").write_bytes(answer)
     port = free_port()
-    control = Server(folder / "control", ("-m", "benchmarks.control", str(port), str(folder / "answer")), port=port)
+    command = ("-m", "benchmarks.control", str(port), str(folder / "answer"), str(workers))
+    control = Server(folder / "control", command, port=port)
     control.start()
     try:
         yield control

@@ -12,13 +12,17 @@ from fastapi import FastAPI
 
 from pergamum.api.app_factory import create_api
 from pergamum.api.dependencies import Services
+from pergamum.api.figures import Figures
+from pergamum.api.forwarding import Carrier
 from pergamum.api.limits import Limits as RequestLimits
 from pergamum.api.logs import configure_logs, leave_to_logging
 from pergamum.api.observability import Metrics
+from pergamum.api.reader_factory import ReaderServices, create_reader_api
 from pergamum.embedding.factory import Embedders
 from pergamum.engine.auto import Rule
 from pergamum.engine.builds import Builds, Options
 from pergamum.engine.catalog import Catalog
+from pergamum.engine.reader_catalog import ReaderCatalog
 from pergamum.errors import CannotStart
 from pergamum.index import kernel_cache
 from pergamum.journal.base import Journal
@@ -31,13 +35,15 @@ from pergamum.services.imports import ImportService
 from pergamum.services.index import IndexService
 from pergamum.services.libraries import LibraryService
 from pergamum.services.operations import OperationService
-from pergamum.services.pages import Pages
+from pergamum.services.pages import Pages, PagesElsewhere
+from pergamum.services.positions import ReaderPositions
 from pergamum.services.replies import ReplyService
 from pergamum.services.schema import SchemaService
 from pergamum.services.search import Means, SearchService
 from pergamum.services.selection import SelectionService
 from pergamum.services.system import SystemService
 from pergamum.settings import Settings
+from pergamum.storage.sqlite.read_only import ReadOnlyStorage
 from pergamum.storage.sqlite.storage import SqliteStorage
 
 SPARE_DESCRIPTORS = 512
@@ -60,17 +66,7 @@ def _app(settings: Settings) -> FastAPI:
     kernel_cache.configure(settings.kernel_cache)
     metrics = Metrics()
     core = build_core(settings, metrics.flush)
-    embedders = Embedders(
-        cohere_key=settings.cohere_api_key,
-        cohere_url=settings.cohere_base_url,
-        cohere_timeout_s=settings.embedding_timeout_seconds,
-        cache_bytes=settings.embedding_cache_bytes,
-    )
-    rerankers = Rerankers(
-        cohere_key=settings.cohere_api_key,
-        cohere_url=settings.cohere_base_url,
-        cohere_timeout_s=settings.rerank_timeout_seconds,
-    )
+    embedders, rerankers = _embedders(settings), _rerankers(settings)
     pages = Pages(settings.search_pages_bytes, settings.search_pages_seconds)
     services = _services(core, embedders, Means(rerankers, pages, settings.max_k), metrics)
 
@@ -81,6 +77,53 @@ def _app(settings: Settings) -> FastAPI:
 
     limits = _request_limits(settings)
     return create_api(services, limits, metrics, version=version("pergamum"), start=_load_kernels, close=close)
+
+
+def build_reader(settings: Settings, name: str, link: Carrier, figures: Figures) -> FastAPI:
+    """Return the app of a process that answers searches beside the writer, to which `link` carries all else.
+
+    The log calls it `name`. Takes seconds where the kernels have to be loaded. The app's state holds `tidy`, to be
+    called now and then. Raises `Damaged` where the data folder cannot be read.
+    """
+    configure_logs(settings.log_level, settings.log_format, name)
+    _allow_descriptors(settings)
+    kernel_cache.configure(settings.kernel_cache)
+    kernel_cache.prepare()
+    background = ThreadPoolExecutor(1, thread_name_prefix="background")
+    storage = ReadOnlyStorage(settings.data_dir, settings.readers_per_library)
+    catalog = ReaderCatalog(storage, settings.max_open_libraries, background)
+    embedders, rerankers = _embedders(settings), _rerankers(settings)
+    means = Means(rerankers, PagesElsewhere(), settings.max_k)
+    searching = SearchService(catalog, Composer(embedders), means, figures.search)
+
+    def close() -> None:
+        background.shutdown(wait=True, cancel_futures=True)
+        catalog.close()
+        embedders.close()
+        rerankers.close()
+
+    services = ReaderServices(searching, ReaderPositions(catalog))
+    limits, opened = _request_limits(settings), catalog.open_soon
+    app = create_reader_api(services, limits, figures, link, opened=opened, close=close)
+    app.state.tidy = catalog.tidy
+    return app
+
+
+def _embedders(settings: Settings) -> Embedders:
+    return Embedders(
+        cohere_key=settings.cohere_api_key,
+        cohere_url=settings.cohere_base_url,
+        cohere_timeout_s=settings.embedding_timeout_seconds,
+        cache_bytes=settings.embedding_cache_bytes,
+    )
+
+
+def _rerankers(settings: Settings) -> Rerankers:
+    return Rerankers(
+        cohere_key=settings.cohere_api_key,
+        cohere_url=settings.cohere_base_url,
+        cohere_timeout_s=settings.rerank_timeout_seconds,
+    )
 
 
 def _load_kernels() -> None:

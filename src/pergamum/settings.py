@@ -18,6 +18,9 @@ class Settings(BaseSettings):
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level that is logged.")
     log_format: str = Field("auto", pattern="^(auto|json|console)$", description="`auto`: console on a terminal.")
 
+    workers: int = Field(
+        0, ge=0, le=256, description="Processes that answer searches beside the one that writes; each has its own core."
+    )
     search_threads: int = Field(2, ge=1, le=256, description="Long searches that may run at the same time.")
     write_threads: int = Field(4, ge=1, le=256, description="Libraries that may be written at the same time.")
     background_threads: int = Field(1, ge=1, le=64, description="Background jobs that may run at the same time.")

@@ -3,6 +3,7 @@
 import logging
 import sys
 from contextvars import ContextVar
+from functools import partial
 from typing import Final
 
 import structlog
@@ -12,8 +13,11 @@ REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id")
 """The request that is being answered; structlog's own context variables take as long to set as a route to find."""
 
 
-def configure_logs(level: str, form: str) -> None:
-    """Write what is at least `level` to standard error; `form` is json, console, or auto: console on a terminal."""
+def configure_logs(level: str, form: str, process: str | None = None) -> None:
+    """Write what is at least `level` to standard error; `form` is json, console, or auto: console on a terminal.
+
+    Every line names the `process`, if it has a name.
+    """
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     closing: list[Processor] = (
         [structlog.dev.ConsoleRenderer()]
@@ -24,6 +28,7 @@ def configure_logs(level: str, form: str) -> None:
     structlog.configure(
         processors=[
             _with_request_id,
+            *([] if process is None else [partial(_with_process, process)]),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper("iso", utc=True),
             *closing,
@@ -39,6 +44,11 @@ def _with_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> 
     request_id = REQUEST_ID.get(None)
     if request_id is not None:
         event["request_id"] = request_id
+    return event
+
+
+def _with_process(process: str, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event["process"] = process
     return event
 
 

@@ -8,9 +8,10 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pergamum.api.figures import RequestFigures
 from pergamum.api.logs import REQUEST_ID
-from pergamum.api.observability import Metrics
 from pergamum.api.problems import internal_problem, problem
+from pergamum.engine.elsewhere import Elsewhere
 from pergamum.errors import ShuttingDown
 
 ACCEPTED_ID: Final = re.compile(rb"[!-~]{1,128}")
@@ -48,9 +49,12 @@ class Draining:
 
 
 class Observed:
-    """Gives each request an id, counts it, logs it, and answers 500 where nobody else answered (ASGI)."""
+    """Gives each request an id, counts it, logs it, and answers 500 where nobody else answered (ASGI).
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    Not one that has to be answered `Elsewhere`: there it is counted and logged.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: RequestFigures) -> None:
         self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,12 +75,16 @@ class Observed:
 
         try:
             await self._app(scope, receive, watched)
+        except Elsewhere:
+            raise
         except Exception:  # whatever it is, the client gets an answer and the log the reason
             log.exception("request failed unexpectedly", method=scope["method"], path=scope["path"])
             if not status:
                 await internal_problem(scope)(scope, receive, watched)
-        finally:
+        except BaseException:
             self._note(scope, status or CLIENT_LEFT, time.perf_counter() - started)
+            raise
+        self._note(scope, status or CLIENT_LEFT, time.perf_counter() - started)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = scope.get("route")

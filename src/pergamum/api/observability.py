@@ -1,16 +1,14 @@
 """What Prometheus may ask. Below the api these figures are plain callables: nothing there knows of Prometheus."""
 
 from collections.abc import Callable, Iterator
-from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from pergamum.api.figures import SECONDS, Durations, FiguresSent
 from pergamum.services.system import SystemService
-
-SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class Metrics:
@@ -20,9 +18,8 @@ class Metrics:
         self._registry = CollectorRegistry()
         labels = ("method", "route", "status")
         self._requests = Counter("pergamum_requests", "Requests answered.", labels, registry=self._registry)
-        self._latency = Histogram(
-            "pergamum_request_seconds", "Time to answer.", labels[:2], buckets=SECONDS, registry=self._registry
-        )
+        self._latency = Durations()
+        self._registry.register(self._latency)
         self._searches = Counter("pergamum_searches", "Searches by plan.", ("plan",), registry=self._registry)
         self._flushes = Histogram(
             "pergamum_flush_seconds",
@@ -30,7 +27,7 @@ class Metrics:
             buckets=SECONDS,
             registry=self._registry,
         )
-        self._seen: dict[tuple[str, str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
+        self._seen: dict[tuple[str, str, int], Callable[[], None]] = {}
         self._plans: dict[str, Callable[[], None]] = {}
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -38,10 +35,9 @@ class Metrics:
         key = (method, route, status)
         seen = self._seen.get(key)
         if seen is None:
-            counter, latency = self._requests.labels(method, route, str(status)), self._latency.labels(method, route)
-            seen = self._seen[key] = (counter.inc, latency.observe)
-        seen[0]()
-        seen[1](seconds)
+            seen = self._seen[key] = self._requests.labels(method, route, str(status)).inc
+        seen()
+        self._latency.observe(method, route, seconds)
 
     def search(self, plan: str) -> None:
         """Count a search."""
@@ -53,6 +49,20 @@ class Metrics:
     def flush(self, seconds: float) -> None:
         """Note how long a flush took."""
         self._flushes.observe(seconds)
+
+    def add(self, figures: FiguresSent) -> None:
+        """Count what another process has counted."""
+        for method, route, status, requests in figures["requests"]:
+            self._requests.labels(method, route, str(status)).inc(requests)
+        for method, route, counts, total in figures["seconds"]:
+            self._latency.add(method, route, counts, total)
+        for plan, searches in figures["searches"]:
+            self._searches.labels(plan).inc(searches)
+
+    def watch_workers(self, count: Callable[[], int]) -> None:
+        """Let be asked how many processes answer searches beside this one."""
+        gauge = Gauge("pergamum_workers", "Processes that answer searches beside the writer.", registry=self._registry)
+        gauge.set_function(count)
 
     def watch(self, system: SystemService) -> None:
         """Let what the server holds be asked."""

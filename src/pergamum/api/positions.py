@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 from starlette.concurrency import run_in_threadpool
@@ -13,7 +13,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pergamum.api.paths import decoded
 from pergamum.api.problems import problem
 from pergamum.errors import InvalidField, LibraryNotFound, PergamumError, PositionNotReached
-from pergamum.services.libraries import LibraryService
 
 MIN_POSITION: Final = "Pergamum-Min-Position"
 MIN_POSITION_PATTERN: Final = (
@@ -27,13 +26,26 @@ _LIBRARIES: Final = "/v1/libraries/"
 _ONE: Final = re.compile(r"(?:([0-9a-fA-F-]{36}):)?([0-9]{1,18})")
 
 
+class Positions(Protocol):
+    """Which position reads of a library see; `LibraryService` says it."""
+
+    def id_of(self, reference: str) -> UUID:
+        """Return the library's id. Raises `LibraryNotFound`."""
+
+    def position_if_open(self, reference: str) -> int | None:
+        """Return the position without ever waiting; None where the library has to be opened."""
+
+    def position(self, reference: str) -> int:
+        """Return the position; opens the library."""
+
+
 class AtLeast:
     """Lets a request on a library wait until the library has come to the position it asks for (ASGI).
 
     Every answer is of the view there is when it is made, so one that is made later is of that position or a later one.
     """
 
-    def __init__(self, app: ASGIApp, libraries: LibraryService, seconds: float) -> None:
+    def __init__(self, app: ASGIApp, libraries: Positions, seconds: float) -> None:
         self._app, self._libraries, self._seconds = app, libraries, seconds
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:

@@ -14,6 +14,7 @@ from pydantic_core import to_json
 
 from pergamum.api.search_answers import search_out
 from pergamum.domain.query import Answer
+from pergamum.engine.elsewhere import Elsewhere
 from pergamum.errors import Overloaded, PergamumError
 from pergamum.services.drafts import Query
 from pergamum.services.search import Found
@@ -136,6 +137,8 @@ def _hand_out(batch: Sequence[_Ticket], results: Sequence[Encoded]) -> None:
 
 def _own(error: BaseException) -> BaseException:
     """Return the error for one more request: raising one object in several tasks would mix up their tracebacks."""
+    if isinstance(error, Elsewhere):
+        return Elsewhere(error.library_id)
     if not isinstance(error, PergamumError):
         return RuntimeError(f"the search failed: {error!r}")
     own = PergamumError.__new__(type(error), *error.args)

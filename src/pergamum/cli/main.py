@@ -11,6 +11,7 @@ from pergamum.cli.mcp import mcp
 from pergamum.cli.search import search
 from pergamum.cli.serve import serve
 from pergamum.cli.version import version
+from pergamum.cli.worker import worker
 
 app = typer.Typer(
     name="pergamum",
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serve)
+app.command("worker", hidden=True)(worker)
 app.command("import")(import_file)
 app.command("generate")(generate)
 app.command("search")(search)

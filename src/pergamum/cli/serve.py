@@ -1,9 +1,9 @@
-"""`pergamum serve`: the server, in this process."""
+"""`pergamum serve`: the server, in this process and in the workers it is told to have."""
 
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +14,7 @@ from pergamum.cli.output import CANNOT_START, fail, tell
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from pergamum.cli.workers import Workers
     from pergamum.settings import Settings
 
 BACKLOG = 2048
@@ -32,12 +33,16 @@ def serve(
     # which made a search by NumPy take ten times the processor time. An operator's own choice stays.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     settings = _settings(host=host, port=port, data_dir=data_dir)
-    with _listening(settings) as listener:
+    with _listening(settings) as listener, _workers(settings, listener) as workers:
         app = _build(settings)
         from pergamum.cli.http_server import HttpServer
 
+        if workers is not None:
+            workers.report_to(app.state.metrics)
         ready = f"listening on {_url(listener)}, data in {settings.data_dir}"
-        HttpServer(app, settings.shutdown_seconds, lambda: tell(ready)).run(sockets=[listener])
+        shares = None if workers is None else workers.shares
+        server = HttpServer(app, settings.shutdown_seconds, lambda: tell(ready), shares, workers)
+        server.run(sockets=[listener])
 
 
 def _settings(**options: object) -> "Settings":
@@ -66,6 +71,22 @@ def _listening(settings: "Settings") -> Iterator[socket.socket]:
             reason = error.strerror or str(error)
             fail(f"cannot listen on {settings.host} port {settings.port}: {reason}", CANNOT_START)
         yield listener
+
+
+@contextmanager
+def _workers(settings: "Settings", listener: socket.socket) -> "Iterator[Workers | None]":
+    """Other processes that answer searches, not started yet; None where there are to be none."""
+    if not settings.workers:
+        yield None
+        return
+    from pergamum.cli.workers import Workers, linked
+
+    with ExitStack() as held:
+        try:
+            workers = Workers(settings, listener, held.enter_context(linked()))
+        except OSError as error:
+            fail(f"cannot start workers: {error}", CANNOT_START)
+        yield workers
 
 
 def _build(settings: "Settings") -> "FastAPI":

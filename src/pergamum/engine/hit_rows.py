@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Final
 
 from pergamum.engine.retrieval import UnreadableRows, rows_at
-from pergamum.storage.base import LibraryState, LibraryStore, StoredChunk
+from pergamum.storage.base import LibraryState, ReadableStore, StoredChunk
 
 KEPT_BYTES: Final = 8 << 20
 """Rows kept of one library, in bytes: some 6,000 of 200 characters."""
@@ -26,7 +26,7 @@ class HitRows:
     they refuse rows changed since. Threads: any. Changed under `_lock` only: _position, _kept, _bytes.
     """
 
-    def __init__(self, store: LibraryStore, position: int, limit: int = KEPT_BYTES) -> None:
+    def __init__(self, store: ReadableStore, position: int, limit: int = KEPT_BYTES) -> None:
         self._store, self._position, self._limit = store, position, limit
         self._lock = threading.Lock()
         self._kept: dict[int, StoredChunk] = {}

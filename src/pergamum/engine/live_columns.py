@@ -11,7 +11,7 @@ from pergamum.engine.row_tests import RowTests, needs_rows
 from pergamum.engine.saved_columns import SavedColumns
 from pergamum.engine.view import View
 from pergamum.index.mask import Flags, SlotMask
-from pergamum.storage.base import LibraryStore, Rows
+from pergamum.storage.base import ReadableStore, Rows
 
 if TYPE_CHECKING:  # polars takes a fifth of a second to import: servers that never filter do without
     from pergamum.engine.columns.columns import Columns
@@ -28,7 +28,7 @@ class Prepared:
 class ColumnsLoader:
     """Threads: any. One reads the rows while the others wait. Changed under `_lock`, but for `forget`: _prepared."""
 
-    def __init__(self, store: LibraryStore) -> None:
+    def __init__(self, store: ReadableStore) -> None:
         self._store, self._lock = store, threading.Lock()
         self._prepared: Prepared | None = None
 
@@ -62,14 +62,19 @@ class ColumnsLoader:
 
         REQUIRES: nobody writes, the era is theirs.
         """
-        from pergamum.engine.columns.loading import caught_up  # noqa: PLC0415  # polars, see above
-
         with self._store.reading() as rows:
-            return caught_up(prepared.columns, prepared.position, rows)
+            return following(prepared, rows)
 
     def forget(self) -> None:
         """Let go of what was prepared: a view has it."""
         self._prepared = None
+
+
+def following(prepared: Prepared, rows: Rows) -> "Columns":
+    """Return the columns as the rows are. O(documents + rows written since). REQUIRES: the rows are of their era."""
+    from pergamum.engine.columns.loading import caught_up  # noqa: PLC0415  # polars, see above
+
+    return caught_up(prepared.columns, prepared.position, rows)
 
 
 def selected(view: View, rows: Rows, checked: CheckedFilter, level: Level) -> Flags:

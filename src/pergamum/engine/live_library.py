@@ -4,7 +4,6 @@ A search takes the view in one attribute read and uses only it, without a lock. 
 publishes it in one assignment, after the commit and before the acknowledgement.
 """
 
-import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,26 +19,20 @@ from pergamum.domain.fields import Level
 from pergamum.domain.filter_checking import checked
 from pergamum.domain.filters import CheckedFilter, Filter
 from pergamum.domain.library import IndexSpec
-from pergamum.domain.query import Answer, Recall, wanted_share
 from pergamum.domain.replies import Keep
-from pergamum.domain.vectors import Matrix, Vector
-from pergamum.engine.answering import Scope, Search, Stages, assembled, explanation, extent_of, nothing, vouched, within
+from pergamum.domain.vectors import Vector
 from pergamum.engine.by_filter import by_filter
 from pergamum.engine.hit_rows import HitRows
 from pergamum.engine.index_status import IndexStatus, index_status
 from pergamum.engine.live_columns import ColumnsLoader, Prepared
-from pergamum.engine.live_recall import LiveRecall
 from pergamum.engine.live_selection import selecting, selection
-from pergamum.engine.planner import Asked, Planner
 from pergamum.engine.recovery import open_view
-from pergamum.engine.retrieval import Pinned, Question, Retrieval, UnreadableRows
+from pergamum.engine.searching import SearchableLibrary
 from pergamum.engine.snapshots import discard_snapshots, in_files, save_snapshot, snapshot_bytes
 from pergamum.engine.state_machine import StateMachine
 from pergamum.engine.view import Built, View
-from pergamum.engine.where import Where, filtered, filtering, known_slots
 from pergamum.engine.written import Written
 from pergamum.errors import KeywordsDamaged, LibraryNotFound, LibraryReadOnly, PergamumError, StorageFull
-from pergamum.index.mask import SlotMask
 from pergamum.storage.base import LibraryStore, Rows, StoredChunk
 
 if TYPE_CHECKING:  # polars takes a fifth of a second to import: servers that never filter do without
@@ -52,7 +45,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 
-class LiveLibrary:
+class LiveLibrary(SearchableLibrary):
     """Threads: searches and reads overlap with everything; `write` and `save_snapshot` take turns.
 
     Constant after construction: store, observe_flush, columns. Under `_writer` only: _view, _failure, _retired, _saved.
@@ -63,18 +56,13 @@ class LiveLibrary:
         self._writer = threading.RLock()
         self._columns = ColumnsLoader(store)
         try:
-            self._view, self._saved = open_view(store)
+            view, self._saved = open_view(store)
         except BaseException:
             store.close()
             raise
-        self._rows = HitRows(store, self._view.state.position)
+        super().__init__(view, HitRows(store, view.state.position))
         self._failure: str | None = None
-        self._planner, self.live_recall, self._retired = Planner(None), LiveRecall(), False
-
-    @property
-    def view(self) -> View:
-        """The current view; it never changes, but a newer one may take its place at any time."""
-        return self._view
+        self._retired = False
 
     @property
     def failure(self) -> str | None:
@@ -136,136 +124,23 @@ class LiveLibrary:
             elif self.failure is not None:  # a commit that is not known of: the rows are of another era for good
                 raise LibraryReadOnly(self.failure)
 
-    # Search --------------------------------------------------------------------------------------------------------
+    # What a search needs besides -----------------------------------------------------------------------------------
 
-    def predicted_seconds(
-        self, queries: int, k: int, recall: Recall | None = None, where: Where | None = None
-    ) -> float:
-        """Return what answering that many queries should cost now, on one core; inf where the filter is a new one."""
-        view = self._view
-        searched = view.live if where is None else known_slots(view, where)
-        if searched is None:
-            return math.inf
-        asked = Asked(k, wanted_share(recall, view.state.library.recall), queries)
-        return self._planner_of(view).plan(asked, extent_of(view, searched)).seconds
+    def refresh(self) -> None:
+        """Do nothing: the current view is never older than the rows."""
 
-    def search(
-        self,
-        queries: Matrix,
-        k: int,
-        recall: Recall | None = None,
-        allowed: SlotMask | None = None,
-        *,
-        where: Where | None = None,
-        explain: bool = False,
-    ) -> list[Answer]:
-        """Return for each query its nearest chunks, all at one position: those in `allowed` slots, or where that holds.
-
-        `recall` None means that of the library's settings. Raises `UnknownField`, `InvalidFilter` when the schema has
-        changed since the filter was checked. REQUIRES: queries float32 (m, dimension) that have passed the library's
-        check; not both a mask and a filter.
-        """
-        asked = Asked(k, wanted_share(recall, self._view.state.library.recall), len(queries))
-        search = Search(queries, asked, allowed, explain)
-        return self._settled(lambda: self._answers(search, where, Stages.begin()))
-
-    def retrieve(self, question: Question) -> Answer:
-        """Return the answer to a question that asks for more than the nearest, all of it at one position.
-
-        Raises `UnknownField`, `InvalidFilter` as `search` does, and what is wrong with examples to search by.
-        """
-        return self._settled(
-            lambda: self._pinned(
-                question.where, Stages.begin(), lambda pinned, stages: Retrieval(pinned, question, stages).answer()
-            )
-        )
-
-    def _settled(self, attempt: Callable[[], T | None]) -> T:
-        """Return what an attempt comes to; None is what one comes to that has met rows newer than its view.
-
-        Then it is made again on the current view, and a third time between two commits of the writer, where that cannot
-        happen.
-        """
-        for _ in range(2):
-            made = self._tried(attempt)
-            if made is not None:
-                return made
+    def _alone(self, attempt: Callable[[], T | None]) -> T:
+        """Return what an attempt comes to between two commits, where it cannot meet rows newer than its view."""
         with self._writer:
-            made = self._tried(attempt)
+            made = attempt()
         if made is None:
             raise LibraryReadOnly(self.failure or "its rows are newer than its index")
         return made
 
-    def _tried(self, attempt: Callable[[], T | None]) -> T | None:
-        try:
-            return attempt()
-        except UnreadableRows as error:
-            self._leave_out_damaged(error.slots)
-            return None
-
-    def _pinned(self, where: Where | None, stages: Stages, work: Callable[[Pinned, Stages], T | None]) -> T | None:
-        """Return what `work` makes of a view and of rows at its position, None when there was a write between."""
-        if where is not None:
-            self.view_with_columns()
-        with self._store.reading() as rows:
-            view = self._view  # taken after the rows, or nearly every search would meet rows newer than its view
-            newer = rows.state().position != view.state.position
-            if newer or (where is not None and view.columns is None):
-                return None
-            searched, filtering = (view.live, None) if where is None else filtered(view, rows, where)
-            stages.done("view" if where is None else "filter")
-            return work(Pinned(view, rows, self._planner_of(view), searched, filtering), stages)
-
-    def _scope(self, search: Search, where: Where | None, stages: Stages) -> Scope | None:
-        """Return what a search looks at, or None when there was a write while the filter was evaluated."""
-        view = self._view
-        if where is None:
-            return Scope(view, within(view, search.allowed))
-        known = known_slots(view, where)
-        if known is None:
-            return self._pinned(where, stages, lambda pinned, _: Scope(pinned.view, pinned.searched, pinned.filtering))
-        stages.done("filter")
-        return Scope(view, known, filtering(view, known, cached=True))
-
-    def _answers(self, search: Search, where: Where | None, stages: Stages) -> list[Answer] | None:
-        """Answer from one view, or return None when a row of a hit has changed since. Raises `UnreadableRows`."""
-        scope = self._scope(search, where, stages)
-        if scope is None:
-            return None
-        view, searched, planner = scope.view, scope.searched, self._planner_of(scope.view)
-        extent = extent_of(view, searched)
-        chosen = planner.plan(search.asked, extent)
-        stages.done("plan")
-        if view.index is None or view.vectors is None:
-            first = nothing(search)
-        else:
-            first = view.index.search(search.queries, search.asked.k, view.vectors, searched, chosen.route)
-        found = vouched(view, search, searched, chosen, first)
-        stages.done("index")
-        slots = set(found.neighbours.slots.ravel().tolist()) - {-1}
-        rows, position = self._rows.at(slots), view.state.position
-        if len(rows) < len(slots) or any(row.changed > position for row in rows.values()):
-            return None
-        stages.done("rows")
-        if self.live_recall.picks(len(search.queries)):
-            self.live_recall.take(view, search, searched, found)
-        told = explanation(planner, search, extent, found, stages) if search.explain else None
-        return assembled(view, found, rows, told and replace(told, filter=scope.filtering))
-
-    def _planner_of(self, view: View) -> Planner:
-        planner = self._planner
-        if planner.curve is view.curve:
-            return planner
-        planner = Planner(view.curve)
-        if view is self._view:
-            self._planner = planner
-            self.live_recall.forget()  # what was compared so far speaks of the curve before
-        return planner
-
-    def _leave_out_damaged(self, slots: set[int]) -> None:
+    def _leave_out(self, slots: Sequence[int]) -> None:
         """Publish a view without those of `slots` whose rows cannot be read."""
         with self._writer:
-            damaged = [slot for slot in sorted(slots) if not self._rows.readable(slot)]
+            damaged = [slot for slot in slots if not self._rows.readable(slot)]
             log.error("damaged rows left out", library=str(self._view.state.library.id), slots=damaged)
             self._view = self._view.without(damaged)
 

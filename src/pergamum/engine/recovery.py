@@ -20,19 +20,21 @@ from pergamum.index.base import Strategy
 from pergamum.index.brute_force.index import BruteForceIndex
 from pergamum.index.layered import LayeredIndex
 from pergamum.index.mask import BLOCK_SLOTS, SlotMask
-from pergamum.storage.base import LibraryState, LibraryStore
+from pergamum.storage.base import LibraryState, ReadableStore
 
 log = structlog.get_logger(__name__)
 
 
-def open_view(store: LibraryStore) -> tuple[View, Saved]:
+def open_view(store: ReadableStore, *, discard: bool = True) -> tuple[View, Saved]:
     """Return the view at the position of the rows, and what of it came from the snapshot.
 
-    O(dead slots + slots beyond the snapshot), and reading the snapshot.
+    Other snapshots are discarded, unless somebody else does that. O(dead slots + slots beyond the snapshot), and
+    reading the snapshot.
     """
     with store.reading() as rows:
         state, dead, snapshot = rows.state(), rows.dead_slots(), rows.snapshot()
-        discard_snapshots(store.index_folder, keep=snapshot)
+        if discard:
+            discard_snapshots(store.index_folder, keep=snapshot)
         if not state.next_slot:
             return View(state), Saved()
         vectors = store.vectors.matrix(state.next_slot)

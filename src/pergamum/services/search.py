@@ -13,13 +13,12 @@ from pergamum.domain.library import Library
 from pergamum.domain.query import Answer, Recall
 from pergamum.domain.search_options import PLAIN, Mode
 from pergamum.domain.vectors import Matrix, Vector
-from pergamum.engine.catalog import Catalog
-from pergamum.engine.live_library import LiveLibrary
+from pergamum.engine.searching import SearchableCatalog, SearchableLibrary
 from pergamum.engine.where import Where
 from pergamum.errors import CursorExpired, Invalid, NotFound
 from pergamum.services.composer import Composer
 from pergamum.services.drafts import Query
-from pergamum.services.pages import Pages, part_of
+from pergamum.services.pages import KeptPages, part_of
 from pergamum.services.questions import check_limits, question
 from pergamum.services.reranking import RerankerSource, reranked
 
@@ -43,7 +42,7 @@ class _Wanted:
     def of(cls, library: Library, query: Query) -> Self:
         return cls(query.k, query.recall, query.explain, _where(library, query))
 
-    def predicted_seconds(self, live: LiveLibrary) -> float:
+    def predicted_seconds(self, live: SearchableLibrary) -> float:
         """Return what one of them should take now; infinity where nobody can tell."""
         return live.predicted_seconds(1, self.k, self.recall, self.where)
 
@@ -53,14 +52,16 @@ class Means:
     """What searching needs beside libraries: rerankers, pages of earlier answers, the most hits of a search."""
 
     rerankers: RerankerSource
-    pages: Pages
+    pages: KeptPages
     max_k: int
 
 
 class SearchService:
     """Threads: any. `observe` is told the plan of each search."""
 
-    def __init__(self, catalog: Catalog, composer: Composer, means: Means, observe: Callable[[str], None]) -> None:
+    def __init__(
+        self, catalog: SearchableCatalog, composer: Composer, means: Means, observe: Callable[[str], None]
+    ) -> None:
         self._catalog, self._composer = catalog, composer
         self._means, self._observe = means, observe
 
@@ -101,7 +102,7 @@ class SearchService:
 
     def _each(
         self,
-        live: LiveLibrary,
+        live: SearchableLibrary,
         library_id: UUID,
         queries: Sequence[Query],
         *,
@@ -135,12 +136,12 @@ class SearchService:
                 found.update((place, copy(fault)) for place in places)
         return found
 
-    def _plain(self, live: LiveLibrary, query: Query) -> tuple[_Wanted, Vector]:
+    def _plain(self, live: SearchableLibrary, query: Query) -> tuple[_Wanted, Vector]:
         check_limits(query, self._means.max_k)
         library = live.view.state.library
         return _Wanted.of(library, query), self._vector(library, query)
 
-    def _answers(self, live: LiveLibrary, vectors: Matrix, wanted: _Wanted) -> list[Answer]:
+    def _answers(self, live: SearchableLibrary, vectors: Matrix, wanted: _Wanted) -> list[Answer]:
         state = live.view.state
         if state.library.dimension is None:  # no vector was ever stored: nothing that these could be compared with
             empty = Answer((), exact=True, expected_recall=1.0, complete=True, position=state.position, plan="empty")
@@ -150,7 +151,7 @@ class SearchService:
             self._observe(answer.plan)
         return answers
 
-    def _retrieved(self, live: LiveLibrary, library_id: UUID, query: Query) -> Answer:
+    def _retrieved(self, live: SearchableLibrary, library_id: UUID, query: Query) -> Answer:
         """Return the answer to a query that asks for more than the nearest."""
         options, pages = query.options, self._means.pages
         if options.cursor is not None:

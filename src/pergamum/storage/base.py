@@ -253,8 +253,8 @@ class VectorStore(Protocol):
         """How many bytes of the file are mapped."""
 
 
-class LibraryStore(Protocol):
-    """Rows and vectors of one library. Threads: any number of readers, one writer at a time."""
+class ReadableStore(Protocol):
+    """Rows and vectors of one library, as far as reading them is concerned. Threads: any."""
 
     @property
     def vectors(self) -> VectorStore:
@@ -266,6 +266,13 @@ class LibraryStore(Protocol):
 
     def reading(self) -> AbstractContextManager[Rows]:
         """Open a read transaction."""
+
+    def close(self) -> None:
+        """Release files and connections. REQUIRES: nothing is being read or written."""
+
+
+class LibraryStore(ReadableStore, Protocol):
+    """Rows and vectors of one library. Threads: any number of readers, one writer at a time."""
 
     def writing(self) -> AbstractContextManager[UnitOfWork]:
         """Open the write transaction. Raises `StorageFull` or `LibraryReadOnly`."""
@@ -285,9 +292,6 @@ class LibraryStore(Protocol):
 
         REQUIRES: no open write. Raises nothing: a full disk leaves it for another time, any other trouble is `failure`.
         """
-
-    def close(self) -> None:
-        """Release files and connections. REQUIRES: nothing is being read or written."""
 
 
 class CatalogStore(Protocol):

@@ -104,6 +104,29 @@ def open_reader(path: Path) -> apsw.Connection:
     return connection
 
 
+def open_beside(path: Path, schema: Schema) -> apsw.Connection:
+    """Open for reading a database that another process has open and writes. Never writes, nor moves the log.
+
+    Raises `Damaged`, also where the other process has not brought an older format up to date.
+    """
+    try:
+        connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READONLY)
+    except apsw.CantOpenError as error:
+        raise Damaged(str(path), str(error)) from error
+    try:
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        _configure_reading(connection)
+        if connection.pragma("user_version") != schema.version:
+            raise Damaged(str(path), "it is of another format")
+    except apsw.Error as error:
+        connection.close(force=True)
+        raise Damaged(str(path), str(error)) from error
+    except Damaged:
+        connection.close(force=True)
+        raise
+    return connection
+
+
 def abandon(connection: apsw.Connection) -> None:
     """Close without moving the log into the database: after a failure the next opening decides what it holds."""
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
@@ -111,9 +134,14 @@ def abandon(connection: apsw.Connection) -> None:
 
 
 def _move_log(connection: apsw.Connection) -> None:
-    """Move the log into the database. On a full disk it stays where it is: it was flushed, and reads can go on."""
+    """Move the log into the database. On a full disk, or while another process reads from it, it stays where it is.
+
+    It was flushed, and reads can go on.
+    """
     try:
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except apsw.BusyError:
+        return
     except apsw.Error as error:
         if not isinstance(failure(error, "", connection), StorageFull):
             raise
@@ -127,14 +155,18 @@ def _connect(path: Path) -> apsw.Connection:
 
 
 def _configure(connection: apsw.Connection) -> None:
+    _configure_reading(connection)
+    if connection.pragma("journal_mode", "wal") != "wal":  # when it cannot, it says so and raises nothing
+        raise apsw.IOError("the database cannot be switched to its write-ahead log")
+    connection.pragma("synchronous", "full")
+    connection.pragma("wal_autocheckpoint", 0)
+    connection.pragma("journal_size_limit", LOG_SIZE_LIMIT)
+
+
+def _configure_reading(connection: apsw.Connection) -> None:
     # Without it this SQLite (STAT4) prepares a statement again whenever a key it looks up changes: 4 µs a row.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.set_busy_timeout(BUSY_MILLISECONDS)
     connection.pragma("cache_size", -CACHE_KIBIBYTES)
     connection.pragma("trusted_schema", False)
-    if connection.pragma("journal_mode", "wal") != "wal":  # when it cannot, it says so and raises nothing
-        raise apsw.IOError("the database cannot be switched to its write-ahead log")
-    connection.pragma("synchronous", "full")
     connection.pragma("mmap_size", 0)
-    connection.pragma("wal_autocheckpoint", 0)
-    connection.pragma("journal_size_limit", LOG_SIZE_LIMIT)

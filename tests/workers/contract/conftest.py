@@ -1,0 +1,34 @@
+"""The fixtures of tests/api, of a process that only reads: what holds of the API holds of it."""
+
+from collections.abc import Iterator
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.api.conftest import new_library
+from tests.workers.beside import Beside, reading_beside
+
+
+@pytest.fixture(scope="session")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
+    """Two processes that all tests of a run share."""
+    with reading_beside(tmp_path_factory.mktemp("beside") / "data") as beside:
+        yield beside
+
+
+@pytest.fixture(scope="session")
+def client(beside: Beside) -> TestClient:
+    """A client of the one that only reads; each test makes its own library."""
+    return beside.client
+
+
+@pytest.fixture
+def library(client: TestClient) -> str:
+    """As in tests/api."""
+    return new_library(client, metric="l2", dimension=2)
+
+
+@pytest.fixture
+def texts(client: TestClient) -> str:
+    """As in tests/api."""
+    return new_library(client)

@@ -1,0 +1,125 @@
+"""What becomes of a request whose way to the writer is broken, and of what a URL may not hold."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.types import Message, Scope
+
+from pergamum.api.forwarding import Link
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def _scope(method: str, path: str, *headers: tuple[bytes, bytes], query: bytes = b"") -> Scope:
+    raw = path.encode("latin-1")
+    return {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": raw,
+        "query_string": query,
+        "headers": [(b"host", b"x"), *headers],
+    }
+
+
+async def _carried(path: Path, scope: Scope, body: bytes = b"", *, leaves: bool = False) -> tuple[int | None, Any]:
+    """What `carry` returns and what was sent to the client."""
+    messages: list[Message] = [{"type": "http.request", "body": body}]
+    sent: list[Message] = []
+    forever = asyncio.Event()
+
+    async def receive() -> Message:
+        if messages:
+            return messages.pop(0)
+        if not leaves:
+            await forever.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    link = Link(str(path))
+    try:
+        return await link.carry(scope, receive, send), sent
+    finally:
+        await link.close()
+
+
+async def _serving(path: Path, serve: Serve) -> asyncio.Server:
+    return await asyncio.start_unix_server(serve, str(path))
+
+
+async def _cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "slug"),
+    [
+        ("PUT", "/v1/libraries/x/documents/d", "outcome-unknown"),
+        ("GET", "/v1/libraries/x", "unavailable"),
+        ("POST", "/v1/libraries/x/search", "unavailable"),
+    ],
+)
+async def test_a_link_that_breaks_is_told_as_what_it_may_mean(
+    tmp_path: Path, method: str, path: str, slug: str
+) -> None:
+    async with await _serving(tmp_path / "writer", _cut):
+        status, (start, body) = await _carried(tmp_path / "writer", _scope(method, path))
+
+    assert (status, start["status"]) == (None, 503)
+    assert json.loads(body["body"])["type"] == f"/problems/{slug}"
+
+
+async def test_without_a_writer_nothing_was_written(tmp_path: Path) -> None:
+    _, (start, body) = await _carried(tmp_path / "nobody", _scope("PUT", "/v1/libraries/x"))
+
+    assert start["status"] == 503
+    assert json.loads(body["body"])["type"] == "/problems/unavailable"
+
+
+async def test_the_writer_hears_that_a_client_has_left(tmp_path: Path) -> None:
+    heard = asyncio.Event()
+
+    async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.read() == b""
+        heard.set()
+        writer.close()
+
+    async with await _serving(tmp_path / "writer", wait):
+        status, sent = await _carried(tmp_path / "writer", _scope("GET", "/v1/libraries"), leaves=True)
+        await asyncio.wait_for(heard.wait(), 10)
+
+    assert (status, sent) == (None, [])
+
+
+async def test_head_and_body_go_there_and_back_as_they_are(tmp_path: Path) -> None:
+    seen: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        seen.append(await reader.readexactly(4))
+        writer.write(
+            b"HTTP/1.1 418 odd\r\nX-Own: 1\r\nDate: now\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        )
+        await writer.drain()
+        writer.close()
+
+    async with await _serving(tmp_path / "writer", answer):
+        headers = [(b"content-length", b"4"), (b"connection", b"close"), (b"x-request-id", b"7")]
+        scope = _scope("POST", "/v1/\xe9 x", *headers, query=b"a=%20")
+        status, (start, *parts) = await _carried(tmp_path / "writer", scope, b"body")
+
+    head, body = seen
+    assert head.startswith(b"POST /v1/%E9%20x?a=%20 HTTP/1.1\r\n")
+    assert {b"content-length: 4", b"x-request-id: 7"} <= set(head.lower().split(b"\r\n"))
+    assert b"connection" not in head.lower()
+    assert body == b"body"
+    assert (status, start["headers"]) == (418, [(b"x-own", b"1")])
+    assert b"".join(part["body"] for part in parts) == b"abc"

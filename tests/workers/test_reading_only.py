@@ -1,0 +1,262 @@
+"""A library open for reading beside its writer: it follows, it writes nothing, it is in nobody's way."""
+
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import apsw
+import numpy as np
+import pytest
+
+from pergamum.domain.commands import Command, DeleteChunk
+from pergamum.domain.library import Library
+from pergamum.engine import reader_library
+from pergamum.engine.elsewhere import Elsewhere
+from pergamum.engine.live_library import LiveLibrary
+from pergamum.engine.reader_catalog import ReaderCatalog
+from pergamum.engine.reader_library import ReaderLibrary
+from pergamum.engine.recovery import open_view
+from pergamum.errors import Damaged
+from pergamum.storage.sqlite.read_only import ReadOnlyStorage
+from pergamum.storage.sqlite.storage import SqliteStorage
+from tests.support.library import NOW, a_chunk, a_library, put, put_chunks, vector
+
+
+@dataclass
+class Later(Executor):
+    """Background work that is done when the test says so."""
+
+    waiting: list[Any] = field(default_factory=list)
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401 - as executors have it
+        self.waiting.append(lambda: fn(*args, **kwargs))
+        return Future()
+
+    def work(self) -> int:
+        """Do what waits; return how much there was."""
+        done = 0
+        while self.waiting:
+            self.waiting.pop(0)()
+            done += 1
+        return done
+
+
+@dataclass
+class Both:
+    """A library open for writing, the same open for reading, and what the reader does in the background."""
+
+    data: Path
+    storage: SqliteStorage
+    settings: Library
+    writer: LiveLibrary
+    reader: ReaderLibrary
+    later: Later
+
+    def write(self, *commands: Command) -> None:
+        for outcome in self.writer.write(list(commands)):
+            assert outcome.refusal is None
+
+    def found(self, *numbers: float, k: int = 3) -> list[str]:
+        self.reader.refresh()
+        (answer,) = self.reader.search(vector(*numbers)[np.newaxis], k, "exact")
+        assert answer.position == self.writer.view.state.position
+        return [hit.chunk.id for hit in answer.hits]
+
+
+def _ignore(_seconds: float) -> None:
+    """Nobody looks at flush times here."""
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Iterator[Both]:
+    storage = SqliteStorage(tmp_path / "data")
+    settings = a_library()
+    storage.create(settings)
+    storage.catalog.add(settings.id, settings.name, NOW)
+    writer = LiveLibrary(storage.open(settings.id), _ignore)
+    writer.write([put("d", [a_chunk("a", "d", vector(1, 0)), a_chunk("b", "d", vector(2, 0))])])
+    later, beside = Later(), ReadOnlyStorage(tmp_path / "data", 1)
+    reader = ReaderLibrary(beside.open(settings.id), later)
+    made = Both(tmp_path / "data", storage, settings, writer, reader, later)
+    yield made
+    reader.close()
+    beside.close()
+    made.writer.close()
+    storage.close()
+
+
+def test_it_follows_what_is_written(both: Both) -> None:
+    assert both.found(1, 0) == ["a", "b"]
+    both.write(put_chunks([a_chunk("c", "d", vector(1.1, 0)), a_chunk("a", "d", vector(9, 0), "moved")]))
+    assert both.found(1, 0) == ["c", "b", "a"]
+    both.write(DeleteChunk("c", NOW))
+    assert both.found(1, 0) == ["b", "a"]
+    assert both.later.work() == 0
+
+
+def test_without_a_commit_it_reads_nothing(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    both.found(1, 0)
+    monkeypatch.setattr(ReaderLibrary, "reading", None)
+    monkeypatch.setattr(both.reader._store, "reading", None)
+
+    assert both.found(1, 0) == ["a", "b"]
+
+
+def test_much_is_caught_up_with_in_the_background(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pergamum.engine.catching_up.MOST_SLOTS", 3)
+    both.write(put_chunks([a_chunk(str(number), "d", vector(5, number)) for number in range(4)]))
+
+    with pytest.raises(Elsewhere):
+        both.found(5, 3)
+    with pytest.raises(Elsewhere):
+        both.found(5, 3)
+    assert both.later.work() == 1
+    assert both.found(5, 3, k=1) == ["3"]
+
+
+def test_many_rows_that_were_written_again_are_read_in_the_background(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert both.found(1, 0) == ["a", "b"]
+    monkeypatch.setattr(reader_library, "MOST_ROWS", 1)
+    both.write(put_chunks([a_chunk(id, "d", vector(number, 0), "again") for id, number in (("a", 1), ("b", 2))]))
+
+    with pytest.raises(Elsewhere):
+        both.found(1, 0)
+    both.later.work()
+    both.reader.refresh()
+    (answer,) = both.reader.search(vector(1, 0)[np.newaxis], 2, "exact")
+    assert [hit.chunk.text for hit in answer.hits] == ["again", "again"]
+
+
+def test_another_snapshot_is_searched_once_it_was_read(both: Both) -> None:
+    both.writer.save_snapshot()
+    assert both.found(1, 0) == ["a", "b"]
+    both.write(put_chunks([a_chunk("c", "d", vector(1.1, 0))]))
+    before = both.reader.view.index
+    assert both.later.work() == 1
+
+    assert both.reader._snapshot is not None
+    assert both.reader.view.index is not before
+    assert both.found(1, 0) == ["a", "c", "b"]
+
+
+def test_a_snapshot_is_not_overlooked_when_there_is_much_to_catch_up_with(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pergamum.engine.catching_up.MOST_SLOTS", 3)
+    both.write(put_chunks([a_chunk(str(number), "d", vector(5, number)) for number in range(4)]))
+    both.writer.save_snapshot()
+
+    with pytest.raises(Elsewhere):
+        both.found(5, 3)
+    both.later.work()
+    assert both.found(5, 3, k=1) == ["3"]
+    both.later.work()
+
+    with both.writer.reading() as rows:
+        assert both.reader._snapshot == rows.snapshot()
+
+
+def test_a_snapshot_that_goes_while_it_is_read_is_looked_for_again(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    both.writer.save_snapshot()
+    opening = open_view
+    turns: list[int] = []
+
+    def replaced(store: Any, *, discard: bool) -> Any:  # noqa: ANN401 - as the real one has it
+        assert not discard
+        turns.append(1)
+        if len(turns) == 1:
+            both.write(put_chunks([a_chunk("c", "d", vector(3, 0))]))
+            both.writer.save_snapshot()
+        return opening(store, discard=discard)
+
+    monkeypatch.setattr(reader_library, "open_view", replaced)
+    both.found(1, 0)
+    both.later.work()
+
+    assert len(turns) == 2
+    with both.writer.reading() as rows:
+        assert both.reader._snapshot == rows.snapshot()
+
+
+def test_reading_leaves_every_file_as_it_is(both: Both) -> None:
+    both.writer.save_snapshot()
+    both.found(1, 0)
+    before = _files(both.data)
+    for number in range(5):
+        both.found(number, 0)
+    both.later.work()
+    both.reader.close()
+
+    assert _files(both.data) == before
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    """All files but the memory that SQLite's processes share, by name."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.endswith("-shm")
+    }
+
+
+def test_the_writer_opens_a_library_again_while_it_is_read(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it does after a failed flush: the log stays where it is, because a transaction reads from it."""
+    monkeypatch.setattr("pergamum.storage.sqlite.connection.BUSY_MILLISECONDS", 1)
+    with both.reader.reading() as rows:
+        both.write(put_chunks([a_chunk("c", "d", vector(3, 0))]))
+        both.writer.close()
+        both.writer = LiveLibrary(both.storage.open(both.settings.id), _ignore)
+        assert rows.state().position == 1
+        assert both.writer.view.state.position == 2
+
+    both.write(put_chunks([a_chunk("e", "d", vector(4, 0))]))
+    assert both.found(3, 0) == ["c", "b", "e"]
+
+
+def test_it_cannot_write(both: Both) -> None:
+    with both.reader.reading() as rows, pytest.raises(apsw.ReadOnlyError):
+        rows._connection.execute("DELETE FROM chunks")  # type: ignore[attr-defined]
+
+
+def test_a_damaged_file_is_the_writers_to_tell(both: Both) -> None:
+    later = Later()
+    catalog = ReaderCatalog(ReadOnlyStorage(both.data, 1), 4, later)
+    with pytest.raises(Elsewhere) as missing, catalog.opened(catalog.resolve("papers")):
+        pass
+    assert missing.value.library_id == both.settings.id
+    catalog.open_soon(both.settings.id)
+    later.work()
+
+    with pytest.raises(Elsewhere), catalog.opened(both.settings.id):
+        raise Damaged("a row", "its checksum is wrong")
+    with catalog.opened(both.settings.id) as library:
+        assert library.view.state.position == 1
+    with pytest.raises(Elsewhere):
+        catalog.resolve("another")
+    catalog.close()
+
+
+def test_libraries_are_closed_when_they_are_deleted_or_too_many(both: Both) -> None:
+    later = Later()
+    catalog = ReaderCatalog(ReadOnlyStorage(both.data, 1), 0, later)
+    catalog.open_soon(both.settings.id)
+    later.work()
+    assert not catalog.is_open(both.settings.id)
+
+    catalog = ReaderCatalog(ReadOnlyStorage(both.data, 1), 1, later)
+    catalog.open_soon(both.settings.id)
+    later.work()
+    with catalog.opened(both.settings.id) as library:
+        both.storage.catalog.remove(both.settings.id)
+        catalog.tidy()
+        assert not catalog.is_open(both.settings.id)
+        assert library.view.state.position == 1
+        with library.reading() as rows:  # whoever has it may finish
+            assert rows.state().position == 1
+    with pytest.raises(Elsewhere):
+        catalog.resolve("papers")
+    catalog.close()
