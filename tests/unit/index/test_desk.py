@@ -37,6 +37,16 @@ def test_a_desk_keeps_nothing_of_a_search_that_found_less() -> None:
     assert found.slots[0].tolist()[3:] == [-1, -1]
 
 
+def test_a_desk_keeps_nothing_of_a_query_with_one_dimension_more() -> None:
+    wider, vectors = np.array([[1, 2, -2]], np.float32), np.array([[0, -1], [0, 0]], np.float32)
+    filled(wider, Metric.L2).search(np.array([[1, 1, 2]], np.float32), 1, wider, SlotMask())
+    query = np.array([[2, 0]], np.float32)
+
+    found = filled(vectors, Metric.L2).search(query, 1, vectors, SlotMask())
+
+    assert_same(found, oracle(Metric.L2, query, 1, vectors, SlotMask()))
+
+
 def test_two_searches_never_have_the_same_desk() -> None:
     desks = Desks()
 

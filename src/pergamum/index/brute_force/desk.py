@@ -39,8 +39,11 @@ class Desks:
         self._free: dict[tuple[int, int, int], list[Desk]] = {}
 
     def take(self, queries: int, dimension: int, k: int) -> Desk:
-        """Return a desk that nobody else uses; taking from and adding to a list is atomic."""
-        kind = (queries, padded(dimension), k)
+        """Return a desk that nobody else uses; taking from and adding to a list is atomic.
+
+        It never served another dimension: `encode_queries` leaves what lies behind a query's own digits alone.
+        """
+        kind = (queries, dimension, k)
         try:
             return self._free[kind].pop()
         except (KeyError, IndexError):
@@ -58,5 +61,5 @@ class Desks:
 def _made(kind: tuple[int, int, int]) -> Desk:
     queries, dimension, k = kind
     work = Work.begin(queries, k)
-    digits, terms = np.zeros((2 * queries, dimension), dtype=np.int8), np.empty((queries, TERMS))
+    digits, terms = np.zeros((2 * queries, padded(dimension)), dtype=np.int8), np.empty((queries, TERMS))
     return Desk(kind, work, digits, terms, bound([*work, digits, terms]))
