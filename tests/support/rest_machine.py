@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from tests.support.kernels import prepare_kernels
 from tests.support.model import Json, Record, Refused, chunks_of
 from tests.support.rest import Rest, base64_of
 
@@ -25,6 +26,7 @@ class RestMachine(RuleBasedStateMachine):
     """
 
     def __init__(self) -> None:
+        prepare_kernels()  # or the server's thread imports them while hypothesis looks through all modules
         super().__init__()
         self._folder = TemporaryDirectory(prefix="pergamum-model-")
         self.rest = Rest(Path(self._folder.name) / "data")
