@@ -52,10 +52,12 @@ def _emit_lowest(
 
 
 def emit_nothing(
-    context: BaseContext, _builder: ir.IRBuilder, _signature: Signature, _arguments: Sequence[ir.Value]
+    context: BaseContext, _builder: ir.IRBuilder, signature: Signature, _arguments: Sequence[ir.Value]
 ) -> ir.Value:
-    """Compile to nothing where the instruction does not exist; the caller never gets here."""
-    return context.get_dummy_value()
+    """Compile to nothing, or to a zero, where the instruction does not exist; the caller never gets here."""
+    if signature.return_type == types.void:
+        return context.get_dummy_value()
+    return context.get_constant_null(signature.return_type)
 
 
 def every(kind: ir.VectorType, value: int) -> ir.Constant:
