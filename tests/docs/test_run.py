@@ -18,6 +18,8 @@ import pytest
 from tests.support.server import RunningServer, free_port, wait_until_ready
 from tests.support.source import ROOT
 
+KERNELS = {"PERGAMUM_KERNEL_CACHE": os.environ.get("PERGAMUM_KERNEL_CACHE") or str(Path.home() / ".cache" / "pergamum")}
+"""Compiled already: a home of its own would have each server compile them for minutes, beyond its own end."""
 COPIED = ("run.sh", "pyproject.toml", "requirements/server.txt", "scripts/lib", "examples")
 
 
@@ -53,7 +55,7 @@ def _running(checkout: Path, *arguments: str, **env: str) -> Iterator[RunningSer
     with log.open("wb") as output:
         process = subprocess.Popen(
             [checkout / "run.sh", *arguments],
-            env=os.environ | {"PERGAMUM_PORT": str(port), "HOME": str(checkout.parent)} | env,
+            env=os.environ | {"PERGAMUM_PORT": str(port), "HOME": str(checkout.parent)} | KERNELS | env,
             cwd=checkout.parent,
             stdin=subprocess.DEVNULL,
             stdout=output,
