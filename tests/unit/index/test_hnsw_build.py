@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pergamum.domain.vectors import Metric
+from pergamum.domain.vectors import Matrix, Metric
 from pergamum.errors import Cancelled
 from pergamum.index.base import Job
 from pergamum.index.hnsw.graph import ABSENT, MOST_LEVELS, NONE, empty_graph, levels_of
 from pergamum.index.hnsw.index import MEND_SHARE, HnswIndex
+from pergamum.index.hnsw.params import HnswParams, Layout
 from pergamum.index.mask import SlotMask
 from tests.support.built import (
     ALL,
@@ -29,6 +30,7 @@ from tests.support.built import (
 from tests.support.kernels import KINDS, compiled_only, hard_vectors, prepare_kernels
 
 metrics = pytest.mark.parametrize("metric", list(Metric))
+layouts = pytest.mark.parametrize("layout", list(Layout))
 FIRST_ON_LAYER_TWO = 558
 """The slot that is the first with a level of 2, by `levels_of`."""
 
@@ -61,6 +63,50 @@ def test_a_small_graph_is_the_same_for_two_threads() -> None:
     vectors = clustered(90, 5)
 
     assert_same_graph(graph(vectors), graph(vectors, threads=2))
+
+
+def _documents(count: int, seed: int) -> Matrix:
+    """Return chunks as they arrive: 50 of one document, near each other, then 50 of the next."""
+    random = np.random.default_rng(seed)
+    centres = np.repeat(2.5 * random.standard_normal((count // 50, 1, 24)), 50, axis=1)
+    return np.asarray(centres + random.standard_normal(centres.shape), np.float32).reshape(-1, 24)
+
+
+def _shuffled(vectors: Matrix) -> Matrix:
+    return np.random.default_rng(0).permutation(vectors)
+
+
+@compiled_only
+@layouts
+def test_chunks_that_arrive_document_by_document_are_found_as_well_as_shuffled_ones(layout: Layout) -> None:
+    vectors, params = _documents(6000, seed=0), HnswParams(layout=layout)
+    queries = vectors[::40] + np.float32(0.1)
+    found = list[float]()
+
+    for base in (vectors, _shuffled(vectors)):
+        true = truth(Metric.L2, queries, 10, base, ALL)
+        index = HnswIndex.build(base, Metric.L2, ALL, params, quiet())
+        found.append(recall(walked(index, queries, base, 40), true))
+
+    assert found[0] >= found[1] - 0.02
+    assert found[1] >= 0.9
+
+
+@compiled_only
+@layouts
+def test_a_graph_that_grows_by_documents_finds_as_much_as_one_of_all(layout: Layout) -> None:
+    vectors, params = _documents(5000, seed=1), HnswParams(layout=layout)
+    queries = vectors[3001::20] + np.float32(0.1)
+    true = truth(Metric.L2, queries, 10, vectors, ALL)
+
+    whole = HnswIndex.build(vectors, Metric.L2, ALL, params, quiet())
+    grown = HnswIndex.build(vectors[:3000], Metric.L2, ALL, params, quiet())
+    for end in range(3050, len(vectors) + 1, 50):
+        grown = grown.grown(np.ascontiguousarray(vectors[:end]), ALL, quiet())
+
+    at_once, later = (recall(walked(index, queries, vectors, 40), true) for index in (whole, grown))
+    assert later >= at_once - 0.03
+    assert list(grown.faults()) == []
 
 
 @compiled_only

@@ -1,8 +1,10 @@
 """Building and growing a graph with any number of threads, always the same one.
 
-Slots are inserted in their order, in batches of at most a fiftieth of the graph (doubling at the start). Each batch is
+Slots are inserted in a shuffled order, in batches of at most a fiftieth of the graph, doubling from one. Each batch is
 three steps, in which threads only ever write to lists of their own: links for the new slots, sorting who chose whom,
-links back. Slots of one batch do not see each other; at a fiftieth that costs less recall than can be measured.
+links back. Slots of one batch do not see each other; at a fiftieth that costs less recall than can be measured. That
+holds as long as near slots fall into different batches: chunks arrive document by document, near ones together, and a
+batch of them would be a cluster without a link inside. Hence the shuffling, and the doubling from one.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +20,7 @@ from pergamum.index.arrays import readonly
 from pergamum.index.base import Job
 from pergamum.index.brute_force.work import Longs
 from pergamum.index.code_rows import CodeRows
-from pergamum.index.hnsw.graph import ABSENT, NONE, Build, Graph, Scratch, copied, frozen, scratch
+from pergamum.index.hnsw.graph import ABSENT, NONE, Build, Graph, Scratch, copied, frozen, scratch, shuffled
 from pergamum.index.hnsw.params import HnswParams
 from pergamum.index.mask import Flags
 
@@ -45,10 +47,10 @@ class Builder:
             if self.entry < 0 and len(slots):
                 self.entry, slots = int(slots[0]), slots[1:]
             present = int((self.graph.links[:, 0] != NONE).sum()) + 1
-            done = 0
+            most = max(_LEAST_BATCH, int(BATCH_SHARE * (present + len(slots))))
+            order, done = shuffled(slots), 0
             while done < len(slots):
-                most = max(_LEAST_BATCH, int(BATCH_SHARE * (present + len(slots))))
-                batch = slots[done : done + min(present + done, most)]
+                batch = np.sort(order[done : done + min(1 + done, most)])
                 self._insert_batch(batch, threads)
                 done += len(batch)
                 self.job.report(share[0] + (share[1] - share[0]) * done / len(slots))

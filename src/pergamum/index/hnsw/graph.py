@@ -14,6 +14,7 @@ ABSENT: Final = 255
 MOST_LEVELS: Final = 15
 _LEAST_SCRATCH: Final = 4096
 _SEED: Final = 0x9E3779B97F4A7C15
+_ORDER_SEED: Final = 0xD1B54A32D192ED03
 
 
 class Graph(NamedTuple):
@@ -136,13 +137,25 @@ def levels_of(slots: range, m: int) -> npt.NDArray[np.uint8]:
 
     So the same slot has the same level in every build, whatever the number of threads or the history.
     """
-    x = np.arange(slots.start, slots.stop, dtype=np.uint64) + np.uint64(_SEED)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    uniform = ((x ^ (x >> np.uint64(31))) >> np.uint64(11)).astype(np.float64) / 2.0**53
+    hashes = _hashed(np.arange(slots.start, slots.stop), _SEED)
+    uniform = (hashes >> np.uint64(11)).astype(np.float64) / 2.0**53
     levels = -np.log(np.maximum(uniform, 2.0**-53)) / np.log(m)
     bounded: npt.NDArray[np.uint8] = np.minimum(levels, MOST_LEVELS).astype(np.uint8)
     return bounded
+
+
+def shuffled(slots: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the slots in an order that is a hash of them, the same in every build."""
+    return slots[np.argsort(_hashed(slots, _ORDER_SEED), kind="stable")]
+
+
+def _hashed(slots: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.uint64]:
+    """Return 64 bits for each slot: the last step of splitmix64."""
+    x = slots.astype(np.uint64) + np.uint64(seed)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: npt.NDArray[np.uint64] = x ^ (x >> np.uint64(31))
+    return mixed
 
 
 def empty_graph(levels: npt.NDArray[np.uint8], m: int) -> Graph:
