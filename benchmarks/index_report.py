@@ -15,7 +15,7 @@ from benchmarks.curves import Curve, Point, ratios
 from benchmarks.filtered import Case, Tried
 from benchmarks.growth import RECALL, Growth
 from benchmarks.harness import spread, table
-from benchmarks.peers import CANDIDATES, HNSWLIB, LINKS
+from benchmarks.peers import CANDIDATES, GRAPH, HNSWLIB, LINKS
 from benchmarks.two_cores import TwoCores
 from benchmarks.vector_sets import DataSet, K
 
@@ -112,8 +112,9 @@ def text(results: Results, environment: str, seconds: float) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-GRAPHS = f"""Graphs of {LINKS} links a layer (twice as many on the lowest) and {CANDIDATES} candidates, all of them;
-vectors of unit length, cosine distance; recall@{K}: the share of the {K} answers as near as the true {K}th neighbour.
+GRAPHS = f"""Graphs of {LINKS} links a layer (twice as many on the lowest), of {CANDIDATES} candidates, ours of
+{GRAPH.ef_construction}; vectors of unit length, cosine distance; recall@{K}: the share of the {K} answers as near as
+the true {K}th neighbour.
 """
 FILTERS = """sentences-384. Shown is the least effort that reaches recall 0.95, or the last one tried: none is tried
 once one takes twice the time of the scan. *random*: any vector passes; *near*: the vectors that pass lie where the

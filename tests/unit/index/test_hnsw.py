@@ -221,7 +221,7 @@ def test_a_wrong_parameter_is_refused(value: object) -> None:
 
 
 def test_parameters() -> None:
-    assert HnswParams.of({}) == HnswParams(16, 200)
+    assert HnswParams.of({}) == HnswParams(16, 120)
     assert HnswParams.of({"m": 64, "ef_construction": 2000}) == HnswParams(64, 2000)
     with pytest.raises(InvalidField, match=r"index\.params\.ef: .*known: m, ef_construction"):
         HnswParams.of({"ef": 10})

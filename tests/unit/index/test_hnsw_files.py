@@ -169,9 +169,9 @@ def _upper_to_a_slot_below(made: Graph) -> None:
     made.upper[0, 0] = np.flatnonzero(made.levels == 0)[0]
 
 
-def _nobody_links_to_seven(made: Graph) -> None:
+def _nobody_links_to_eight(made: Graph) -> None:
     for row in made.links:
-        kept = row[(row != 7) & (row != NONE)]
+        kept = row[(row != 8) & (row != NONE)]
         row[:] = NONE
         row[: len(kept)] = kept
 
@@ -194,7 +194,7 @@ def _entry_gone(made: Graph) -> None:
         (_to_an_absent_slot, "layer 0 has 1 links to slots that are not on it"),
         (_upper_out_of_range, "layer 1 has links beyond slot 129"),
         (_upper_to_a_slot_below, "layer 1 has 1 links to slots that are not on it"),
-        (_nobody_links_to_seven, "1 slots cannot be reached"),
+        (_nobody_links_to_eight, "1 slots cannot be reached"),
         (_no_links, "slots cannot be reached"),
         (_entry_gone, "is the entry and not on the highest layer"),
     ],

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index.arrays import readonly
 from pergamum.index.base import SCAN
+from pergamum.index.hnsw import wide_build
 from pergamum.index.hnsw.graph import ABSENT, NONE
 from pergamum.index.hnsw.index import HnswIndex
 from pergamum.index.hnsw.wide import (
@@ -297,6 +298,19 @@ def test_faults_finds_blocks_that_differ_from_the_graph() -> None:
     assert list(index.faults()) == []
     assert any("others in the blocks" in fault for fault in replaced(index, blocks).faults())
     assert any("not in the graph" in fault for fault in replaced(index, far).faults())
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+def test_blocks_are_the_same_whether_rotated_vectors_are_kept_or_not(
+    metric: Metric, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = clustered(1500, 20)
+
+    kept = graph(vectors, metric, params=WIDE)
+    monkeypatch.setattr(wide_build, "MOST_TURNED", 4 * 1500 * 32 - 1)
+    met = graph(vectors, metric, params=WIDE)
+
+    assert kept.wide.blocks.tobytes() == met.wide.blocks.tobytes()
 
 
 def replaced(index: HnswIndex, blocks: npt.NDArray[np.uint8]) -> HnswIndex:

@@ -28,7 +28,7 @@ class HnswParams:
     """
 
     m: int = 16
-    ef_construction: int = 200
+    ef_construction: int = 120
     layout: Layout = Layout.WIDE
 
     @classmethod

@@ -77,11 +77,10 @@ class Query(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """What encoding one neighbour needs: `residual`, `centre`, `turned` (R c), `levels` f4 and `codes` u1 (padded,)."""
+    """What encoding one neighbour needs: `residual` (R r), `centre` (R c), `levels` f4 and `codes` u1 (padded,)."""
 
     residual: Floats
     centre: Floats
-    turned: Floats
     levels: Floats
     codes: Bytes
 
@@ -191,5 +190,5 @@ def query(dimension: int, keep: int) -> Query:
 def edge(dimension: int) -> Edge:
     """Return room for encoding neighbours."""
     padded = padded_of(dimension)
-    residual, centre, turned, levels = (np.zeros(padded, np.float32) for _ in range(4))
-    return Edge(residual, centre, turned, levels, np.zeros(padded, np.uint8))
+    residual, centre, levels = (np.zeros(padded, np.float32) for _ in range(3))
+    return Edge(residual, centre, levels, np.zeros(padded, np.uint8))

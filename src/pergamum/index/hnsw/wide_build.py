@@ -1,5 +1,6 @@
 """Making the wide layout of a graph with any number of threads, always the same one."""
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -12,10 +13,12 @@ from pergamum.index.arrays import as_kernel_input, readonly
 from pergamum.index.base import Job
 from pergamum.index.code_rows import CodeRows
 from pergamum.index.hnsw.graph import ABSENT, Graph, scratch
-from pergamum.index.hnsw.wide import MOST_SEEDS, Making, Wide, bits_of, edge, none, unfilled
+from pergamum.index.hnsw.wide import MOST_SEEDS, Floats, Making, Wide, bits_of, edge, none, unfilled
 
 _METRICS: Final = list(Metric)
 _PIECE: Final = 1024
+MOST_TURNED: Final = 2**30
+"""Bytes of rotated vectors kept while blocks are made; if they took more, each is rotated whenever it is met."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,15 +51,37 @@ class Widening:
         from pergamum.index.hnsw.wide_build_kernels import make_blocks  # noqa: PLC0415
 
         count, dimension = vectors.shape
+        signs, links = readonly(wide.signs), self.graph.links
+        turned = self._turned(vectors, signs)
         free = [(scratch(count, self.rows.codes.shape[1], 0), edge(dimension)) for _ in range(self.job.threads)]
-        signs, number, bits = readonly(wide.signs), _METRICS.index(self.metric), bits_of(dimension)
 
-        def work(start: int) -> None:
+        def work(making: Making) -> None:
             own, encoding = free.pop()  # as many as threads, so there is one
-            making = Making(number, bits, start, min(start + _PIECE, count))
-            make_blocks(BODY, self.rows, self.graph.links, vectors, making, signs, wide.blocks, own, encoding)
+            make_blocks(BODY, self.rows, links, vectors, turned, making, signs, wide.blocks, own, encoding)
             free.append((own, encoding))
 
+        self._run(work, self._pieces(count, dimension), (0.85, 1.0))
+
+    def _turned(self, vectors: Matrix, signs: Floats) -> Floats:
+        """Return all vectors rotated, (n, padded), or none of them, (0, padded), where they would take too much."""
+        from pergamum.index.hnsw.wide_build_kernels import turn_rows  # noqa: PLC0415
+
+        count, padded = len(vectors), signs.shape[1]
+        levels, kept = self.graph.levels, count if 4 * count * padded <= MOST_TURNED else 0
+        turned = np.empty((kept, padded), np.float32)
+
+        def work(making: Making) -> None:
+            turn_rows(levels, vectors, making, signs, turned)
+
+        self._run(work, self._pieces(kept, vectors.shape[1]), (0.8, 0.85))
+        return readonly(turned)
+
+    def _pieces(self, count: int, dimension: int) -> list[Making]:
+        number, bits = _METRICS.index(self.metric), bits_of(dimension)
+        return [Making(number, bits, start, min(start + _PIECE, count)) for start in range(0, count, _PIECE)]
+
+    def _run(self, work: Callable[[Making], None], pieces: Sequence[Making], share: tuple[float, float]) -> None:
+        """Do `work` on every piece, in any order; report progress from share[0] to share[1]."""
         with ThreadPoolExecutor(self.job.threads, thread_name_prefix="build") as pool:
-            for done, _ in enumerate(pool.map(work, range(0, count, _PIECE))):
-                self.job.report(0.8 + 0.2 * done * _PIECE / count)
+            for done, _ in enumerate(pool.map(work, pieces), 1):
+                self.job.report(share[0] + (share[1] - share[0]) * done / len(pieces))

@@ -1,4 +1,4 @@
-"""Making the blocks of the wide layout: links filled up, residuals rotated, codes packed.
+"""Making the blocks of the wide layout: links filled up, vectors rotated, codes of residuals packed.
 
 Source   Algorithm 1 of RaBitQ, see `wide.py`; lists are filled up as in SymphonyQG, section 3.3: a block has room for
          GROUP links and costs the same with fewer.
@@ -14,7 +14,7 @@ from pergamum.index.arrays import LINE
 from pergamum.index.code_rows import CodeRows
 from pergamum.index.distance_kernels import COSINE, DOT, dot
 from pergamum.index.hnsw.build_kernels import as_query
-from pergamum.index.hnsw.graph import EPOCH, NONE, Scratch
+from pergamum.index.hnsw.graph import ABSENT, EPOCH, NONE, Scratch
 from pergamum.index.hnsw.kernels import LINKS as LISTS
 from pergamum.index.hnsw.kernels import MATRIX, SCRATCH, new_epoch
 from pergamum.index.hnsw.pool_kernels import insert, packed, slot_of
@@ -27,12 +27,15 @@ from pergamum.index.rows_vnni import prefetch
 
 AHEAD = 2
 """Neighbours whose vectors are asked for before they are encoded."""
+FILLING = 8
+"""Links whose links may fill up a list: those of all cost as much as encoding, and find little that is nearer."""
 
 F4 = types.float32
 _CODES = array(types.uint8, 1)
-_EDGE = named(Edge, FLOATS, FLOATS, FLOATS, FLOATS, _CODES)
+_EDGE = named(Edge, FLOATS, FLOATS, FLOATS, _CODES)
 _MAKING = named(Making, I8, I8, I8, I8)
-_BLOCKS = array(types.uint8, 2)
+_BLOCKS, _TURNED = array(types.uint8, 2), array(F4, 2)
+_LEVELS = array(types.uint8, 1, readonly=True)
 _TWO_BITS = patterns_of(2)
 _ONE_BIT_TERM = np.uint64(sum(1 << (56 - 7 * i) for i in range(8)))
 _TWO_BITS_TERM = np.uint64(sum(1 << (24 - 6 * i) for i in range(4)))
@@ -41,9 +44,10 @@ _LOW, _HIGH = _TWO_BITS[0, 2], _TWO_BITS[0, 3]
 
 @kernel(I8, I8, ROWS, LISTS, I8, I8, SCRATCH)
 def fill(body: Whole, rows: CodeRows, links: Slots, slot: Whole, most: Whole, scratch: Scratch) -> Whole:
-    """Put the links of `slot` into `chosen`, then the nearest of their links, up to `most`; return how many.
+    """Put the links of `slot` into `chosen`, then the nearest that the first of them link to; return how many.
 
-    Cost     O(links^2 * d).
+    They are at most `most`.
+    Cost     O(FILLING * links * d).
     """
     marks, fresh, chosen, width = scratch.marks, scratch.fresh, scratch.chosen, links.shape[1]
     new_epoch(scratch)
@@ -53,7 +57,7 @@ def fill(body: Whole, rows: CodeRows, links: Slots, slot: Whole, most: Whole, sc
         chosen[own] = links[slot, own]
         marks[np.uint64(chosen[own])] = epoch
         own += 1
-    for i in range(own):
+    for i in range(min(own, FILLING)):
         for j in range(width):
             further = links[np.uint64(chosen[i]), j]
             if further == NONE or count == len(fresh):
@@ -76,15 +80,37 @@ def fill(body: Whole, rows: CodeRows, links: Slots, slot: Whole, most: Whole, sc
     return own + size
 
 
-@kernel(types.void, MATRIX, I8, I8, FLOATS)
-def represent(vectors: Matrix, slot: Whole, metric: Whole, x: Floats) -> None:
-    """Write v / |v| under cosine, else v, padded with zeros, into x. O(d)."""
+@kernel(types.void, MATRIX, I8, I8, SIGNS, FLOATS)
+def turn(vectors: Matrix, slot: Whole, metric: Whole, signs: Floats, x: Floats) -> None:
+    """Write R v, under cosine R v / |v|, into x. O(d log d)."""
     v, unit = vectors[slot], 1.0
     if metric == COSINE:
         unit = 1.0 / math.sqrt(dot(v, v))
     for i in range(len(v)):
         x[i] = np.float32(np.float64(v[i]) * unit)
     x[len(v) :] = 0.0
+    rotate(signs, x)
+
+
+@kernel(types.void, _LEVELS, MATRIX, _MAKING, SIGNS, _TURNED)
+def turn_rows(levels: Bytes, vectors: Matrix, making: Making, signs: Floats, turned: Floats) -> None:
+    """Write R x of the slots [making.start, making.stop) that are in the graph into their rows of `turned`."""
+    for slot in range(making.start, making.stop):
+        if levels[slot] != ABSENT:
+            turn(vectors, slot, making.metric, signs, turned[slot])
+
+
+@kernel(types.void, MATRIX, MATRIX, I8, I8, SIGNS, _EDGE)
+def subtract_centre(vectors: Matrix, turned: Matrix, slot: Whole, metric: Whole, signs: Floats, edge: Edge) -> None:
+    """Write R x - R c into `edge.residual`, R x being a row of `turned`, or made here if that has none. O(d log d)."""
+    residual, centre = edge.residual, edge.centre
+    if len(turned) > 0:
+        for i in range(len(residual)):
+            residual[i] = turned[slot, i] - centre[i]
+        return
+    turn(vectors, slot, metric, signs, residual)
+    for i in range(len(residual)):
+        residual[i] -= centre[i]
 
 
 @kernel(types.void, FLOATS, I8, F4, FLOATS, _CODES)
@@ -121,34 +147,34 @@ def pack(codes: Bytes, bits: Whole, place: Whole, block: Bytes) -> None:
             block[CODES + GROUP * (2 * i + half) + place] = np.uint8(byte)
 
 
-@kernel(types.void, _MAKING, SIGNS, _CODES, I8, _EDGE)
-def encode_neighbour(making: Making, signs: Floats, block: Bytes, place: Whole, edge: Edge) -> None:
-    """Write factor, offset and codes of neighbour `place` of a block; `edge` holds x in `other`, R c in `turned`.
+@kernel(types.void, _MAKING, _CODES, I8, _EDGE)
+def encode_neighbour(making: Making, block: Bytes, place: Whole, edge: Edge) -> None:
+    """Write factor, offset and codes of neighbour `place` of a block; `edge` holds R r and R c.
 
     Source   the estimator of `wide.py`. With z the levels, F = 2 |r|^2 / <z, R r> and key = |x|^2 (l2) or 0, less
              2 <y, x>: key(x) = key(c) + |r|^2 - 2 <y - c, r>, estimated by key(c) + |r|^2 + F <z, R c> - F <z, R y>,
              under l2 and, as |x| = |c| = 1, under cosine. Dot products have no lengths: key(c) - F <z, R y>.
-    Cost     O(d log d).
+    Cost     O(d).
     """
     residual, levels = edge.residual, edge.levels
     square = products(residual, residual)
-    rotate(signs, residual)
     scale = math.sqrt(len(residual) / square) if square > 0.0 else 0.0
     choose_levels(residual, making.bits, np.float32(scale), levels, edge.codes)
     along = products(levels, residual)
     factor = 2.0 * square / along if along > 0.0 else 0.0
     block[FACTORS : FACTORS + 4 * GROUP].view(np.float32)[place] = factor
-    offset = 0.0 if making.metric == DOT else square + factor * products(levels, edge.turned)
+    offset = 0.0 if making.metric == DOT else square + factor * products(levels, edge.centre)
     block[OFFSETS : OFFSETS + 4 * GROUP].view(np.float32)[place] = offset
     pack(edge.codes, making.bits, place, block)
 
 
-@kernel(types.void, I8, ROWS, LISTS, MATRIX, _MAKING, SIGNS, _BLOCKS, SCRATCH, _EDGE)
+@kernel(types.void, I8, ROWS, LISTS, MATRIX, MATRIX, _MAKING, SIGNS, _BLOCKS, SCRATCH, _EDGE)
 def make_blocks(
     body: Whole,
     rows: CodeRows,
     links: Slots,
     vectors: Matrix,
+    turned: Matrix,
     making: Making,
     signs: Floats,
     blocks: Bytes,
@@ -157,16 +183,22 @@ def make_blocks(
 ) -> None:
     """Write the blocks of the slots [making.start, making.stop).
 
-    Shapes   blocks u1 (n, row bytes): only rows of these slots are written. Where there is no neighbour the link is
+    Shapes   turned f4 (n, padded), see `turn_rows`, or (0, padded): then each neighbour is turned when it is met |
+             blocks u1 (n, row bytes): only rows of these slots are written. Where there is no neighbour the link is
              NONE and the offset infinite, so that no estimate is ever near.
-    Cost     O((stop - start) * links * (links * d + d log d)).
+    Cost     O((stop - start) * links * (FILLING * d + d)), with d log d for d where nothing is turned.
     """
-    size, lines = CODES + LINE * (len(edge.centre) * making.bits // 16), (4 * vectors.shape[1] + LINE - 1) // LINE
+    size, source = CODES + LINE * (len(edge.centre) * making.bits // 16), turned if len(turned) > 0 else vectors
+    lines = (4 * source.shape[1] + LINE - 1) // LINE
     for slot in range(making.start, making.stop):
         row = blocks[slot]
         row[:] = 0
         count = fill(body, rows, links, slot, len(row) // size * GROUP, scratch)
-        represent(vectors, slot, making.metric, edge.centre)
+        edge.centre[:] = 0.0
+        if count > 0:
+            subtract_centre(vectors, turned, slot, making.metric, signs, edge)
+            for i in range(len(edge.centre)):
+                edge.centre[i] = edge.residual[i]
         for i in range(len(row) // size * GROUP):
             block, place = row[i // GROUP * size : (i // GROUP + 1) * size], i % GROUP
             if i >= count:
@@ -174,12 +206,6 @@ def make_blocks(
                 block[OFFSETS : OFFSETS + 4 * GROUP].view(np.float32)[place] = np.inf
                 continue
             block[: 4 * GROUP].view(np.uint32)[place] = scratch.chosen[i]
-            prefetch(vectors, np.int64(scratch.chosen[min(i + AHEAD, count - 1)]), lines)
-            represent(vectors, np.int64(scratch.chosen[i]), making.metric, edge.residual)
-            for j in range(len(edge.centre)):
-                edge.residual[j] -= edge.centre[j]
-            if i == 0:
-                for j in range(len(edge.centre)):
-                    edge.turned[j] = edge.centre[j]
-                rotate(signs, edge.turned)
-            encode_neighbour(making, signs, block, place, edge)
+            prefetch(source, np.int64(scratch.chosen[min(i + AHEAD, count - 1)]), lines)
+            subtract_centre(vectors, turned, np.int64(scratch.chosen[i]), making.metric, signs, edge)
+            encode_neighbour(making, block, place, edge)
