@@ -1,18 +1,22 @@
 """`pergamum serve` and `pergamum doctor`: how a server starts, ends, and leaves its folder."""
 
+import fcntl
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import apsw
 import httpx
+import psutil
 import pytest
 
 from pergamum.client import Pergamum
+from pergamum.index import kernel_cache
 from pergamum.index.bodies import bodies
 from pergamum.storage.base import IndexSnapshot
 from pergamum.storage.sqlite.codec import snapshot_row
@@ -64,6 +68,32 @@ def _import_during(client: Pergamum, happens: Callable[[], None]) -> httpx.Respo
 def _serve(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pergamum", "serve", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_processes_that_compile_kernels_end_with_the_server(tmp_path: Path, sent: signal.Signals) -> None:
+    """One of the server and one of its worker; neither comes to an end by itself while the test holds their lock."""
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with running_server(tmp_path / "data", PERGAMUM_KERNEL_CACHE=str(tmp_path), PERGAMUM_WORKERS="1") as server:
+            compiling = _compiling(server, 2)
+
+            server.process.send_signal(sent)
+            server.process.wait(30)
+
+            assert psutil.wait_procs(compiling, timeout=30)[1] == []
+            assert "cannot compile" not in server.log.read_text()
+
+
+def _compiling(server: RunningServer, wanted: int) -> list[psutil.Process]:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        children = psutil.Process(server.process.pid).children(recursive=True)
+        found = [child for child in children if kernel_cache.__name__ in child.cmdline()]
+        if len(found) == wanted:
+            return found
+        time.sleep(0.02)
+    raise AssertionError("nobody compiles")
 
 
 def test_a_data_folder_in_use_is_refused_by_a_server_and_by_the_doctor(server: RunningServer, shell: Shell) -> None:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from pergamum.lifeline import end_with
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pergamum.api.figures import Figures
 
 REPORT_SECONDS: Final = 1.0
-ORPHANED: Final = 1
 
 
 def worker(
@@ -28,7 +29,7 @@ def worker(
 ) -> None:
     """Answer searches until SIGTERM, or until standard input ends, as it does with the server."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    threading.Thread(target=_end_with_the_server, name="lifeline", daemon=True).start()
+    end_with(sys.stdin.fileno())  # without the server there is nobody to carry anything to
     from pergamum.api.figures import Figures
     from pergamum.api.forwarding import Link
     from pergamum.app import build_reader
@@ -42,13 +43,6 @@ def worker(
     server = HttpServer(app, settings.shutdown_seconds, reporter.start, Shares(shares, number))
     server.run(sockets=[socket.socket(fileno=listener)])
     reporter.stop()
-
-
-def _end_with_the_server() -> None:
-    """End at once when the server has: there is nobody to carry anything to, and the data folder is another's."""
-    while os.read(sys.stdin.fileno(), 1):
-        pass
-    os._exit(ORPHANED)
 
 
 class _Reporter:

@@ -25,6 +25,9 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
+
+from pergamum.lifeline import end_with, lifeline
 
 _FOR_SEARCHES = (
     "heap",
@@ -53,6 +56,8 @@ _LOCK_SECONDS = 0.0005
 """While kernels are loaded, whoever wants the interpreter lock gets it after so long: ten times sooner than usual."""
 _COMPLETE = "complete"
 _COMPILE_SECONDS = 600
+_CHILD: Final = "--end-with-standard-input"
+"""Said to the process that compiles for another one: nobody else's need have an input."""
 
 _log = logging.getLogger(__name__)
 
@@ -199,10 +204,22 @@ def _writable(folder: Path) -> Path:
 
 
 def _compile_in_child(base: Path) -> bool:
-    """Run this module in a child process; return whether it filled the cache."""
-    command = [sys.executable, "-m", __spec__.name, str(base)]
+    """Run this module in a child process, which ends with this one; return whether it filled the cache.
+
+    Wherever it ends, what it has compiled is kept: numba gives a file its name once it is whole.
+    """
+    command = [sys.executable, "-m", __spec__.name, str(base), _CHILD]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_SECONDS, check=False)
+        with lifeline() as standard_input:
+            done = subprocess.run(
+                command,
+                stdin=standard_input,
+                capture_output=True,
+                text=True,
+                timeout=_COMPILE_SECONDS,
+                check=False,
+                start_new_session=True,  # Ctrl-C at the terminal is for this process
+            )
     except (OSError, subprocess.TimeoutExpired) as error:
         _log.warning("cannot compile kernels: %s", error)
         return False
@@ -212,4 +229,6 @@ def _compile_in_child(base: Path) -> bool:
 
 
 if __name__ == "__main__":
+    if _CHILD in sys.argv[2:]:
+        end_with(sys.stdin.fileno())
     sys.stdout.write(f"{warm_up(Path(sys.argv[1]) if len(sys.argv) > 1 else _base())}\n")
