@@ -1,5 +1,6 @@
 """How workers begin, end, come back, and what they leave to the process that writes."""
 
+import asyncio
 import os
 import signal
 import threading
@@ -7,6 +8,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -14,6 +16,8 @@ import numpy as np
 import psutil
 import pytest
 
+from pergamum.api.middleware import Gate
+from pergamum.cli.http_server import HttpServer
 from tests.support.server import running_server
 from tests.workers.conftest import Crowd, crowd_on, until
 
@@ -59,6 +63,36 @@ def test_workers_end_with_the_server(tmp_path: Path, sent: signal.Signals) -> No
     if sent is signal.SIGKILL:
         with running_server(tmp_path / "data"):
             pass  # workers that were left behind are not in its way
+
+
+@pytest.mark.parametrize(("signals", "seconds"), [((signal.SIGTERM,), "1"), ((signal.SIGINT, signal.SIGINT), "60")])
+def test_a_worker_that_does_not_end_is_killed(tmp_path: Path, signals: tuple[signal.Signals, ...], seconds: str) -> None:
+    """After the time that requests are given to finish, or when Ctrl-C comes a second time."""
+    with crowd_on(tmp_path / "data", PERGAMUM_SHUTDOWN_SECONDS=seconds) as crowd:
+        stuck, other = _workers(crowd)
+        stuck.suspend()
+
+        for sent in signals:
+            crowd.server.process.send_signal(sent)
+            psutil.wait_procs([other], timeout=30)
+
+        assert crowd.server.process.wait(30) == 0
+        assert not stuck.is_running()
+        assert [line["pid"] for line in crowd.log("worker killed, it did not end in time")] == [stuck.pid]
+
+
+async def test_a_signal_waits_for_nothing_where_it_arrives() -> None:
+    """The thread that it interrupts may hold the lock of the workers, or that of the log."""
+    done: list[str] = []
+    workers: Any = SimpleNamespace(stop=lambda: done.append("stop"), kill=lambda: done.append("kill"))
+    app: Any = SimpleNamespace(state=SimpleNamespace(gate=Gate()))
+    server = HttpServer(app, 1.0, lambda: None, workers=workers)
+    for after in (["stop"], ["stop", "kill"]):
+        before = list(done)
+        server.handle_exit(signal.SIGINT, None)
+        assert (done, app.state.gate.shut) == (before, True)
+        await asyncio.sleep(0)
+        assert done == after
 
 
 def _to_a_worker(crowd: Crowd, library: str) -> httpx.Client:

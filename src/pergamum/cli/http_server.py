@@ -97,11 +97,11 @@ class HttpServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop: what comes from now on is answered 503, so that a load balancer goes elsewhere."""
         self._gate.close()
-        if self._workers is not None:
-            self._workers.stop()
         super().handle_exit(sig, frame)
-        if self._workers is not None and self.force_exit:  # the second Ctrl-C
-            self._workers.kill()
+        if self._workers is not None:
+            # Not here: a signal comes in the middle of anything, also while this thread holds what they would wait for.
+            end = self._workers.kill if self.force_exit else self._workers.stop  # by the second Ctrl-C it is
+            asyncio.get_running_loop().call_soon_threadsafe(end)
 
     def _protocol(self) -> HttpToolsProtocol:
         """Return what speaks HTTP on one connection, as Uvicorn makes it."""
