@@ -9,7 +9,7 @@ import numpy as np
 
 from pergamum.domain.vectors import Matrix
 from pergamum.errors import Damaged
-from pergamum.storage.vectors import HEADER_BYTES, decode_header
+from pergamum.storage.vectors import HEADER_BYTES, decode_header, mapped
 
 
 class VectorMap:
@@ -41,13 +41,8 @@ class VectorMap:
 
     def _remap(self) -> None:
         try:
-            file = os.open(self._path, os.O_RDONLY)
+            with self._path.open("rb", buffering=0) as file:
+                dimension = decode_header(os.pread(file.fileno(), HEADER_BYTES, 0), str(self._path))
+                self._map, self._matrix = mapped(file.fileno(), dimension)
         except OSError as error:
             raise Damaged(str(self._path), str(error)) from error
-        try:
-            dimension = decode_header(os.pread(file, HEADER_BYTES, 0), str(self._path))
-            self._map = mmap.mmap(file, os.fstat(file).st_size, prot=mmap.PROT_READ)
-        finally:
-            os.close(file)
-        rows = (len(self._map) - HEADER_BYTES) // (dimension * 4)
-        self._matrix = np.frombuffer(self._map, np.float32, rows * dimension, HEADER_BYTES).reshape(rows, dimension)

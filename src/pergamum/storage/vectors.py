@@ -55,6 +55,13 @@ def grown(size: int, needed: int) -> int:
     return size
 
 
+def mapped(file: int, dimension: int) -> tuple[mmap.mmap, Matrix]:
+    """Return a read-only map of the whole file, and the rows in it. Raises `OSError`."""
+    whole = mmap.mmap(file, os.fstat(file).st_size, prot=mmap.PROT_READ)
+    rows = (len(whole) - HEADER_BYTES) // (dimension * 4)
+    return whole, np.frombuffer(whole, np.float32, rows * dimension, HEADER_BYTES).reshape(rows, dimension)
+
+
 class VectorFile:
     """The vectors of one library in one file. Implements `VectorStore`.
 
@@ -156,11 +163,8 @@ class VectorFile:
         self._remap(dimension)
 
     def _remap(self, dimension: int) -> None:
-        self._size = os.fstat(self._file).st_size
-        self._map = mmap.mmap(self._file, self._size, prot=mmap.PROT_READ)
-        rows = (self._size - HEADER_BYTES) // (dimension * 4)
-        numbers = np.frombuffer(self._map, np.float32, rows * dimension, HEADER_BYTES)
-        self._matrix = numbers.reshape(rows, dimension)
+        self._map, self._matrix = mapped(self._file, dimension)
+        self._size = len(self._map)
 
     def _offset(self, slot: int) -> int:
         row_bytes: int = self._matrix.shape[1] * 4
