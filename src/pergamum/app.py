@@ -35,7 +35,7 @@ from pergamum.services.imports import ImportService
 from pergamum.services.index import IndexService
 from pergamum.services.libraries import LibraryService
 from pergamum.services.operations import OperationService
-from pergamum.services.pages import Pages, PagesElsewhere
+from pergamum.services.pages import Pages
 from pergamum.services.positions import ReaderPositions
 from pergamum.services.replies import ReplyService
 from pergamum.services.schema import SchemaService
@@ -93,7 +93,7 @@ def build_reader(settings: Settings, name: str, link: Carrier, figures: Figures)
     storage = ReadOnlyStorage(settings.data_dir, settings.readers_per_library)
     catalog = ReaderCatalog(storage, settings.max_open_libraries, background)
     embedders, rerankers = _embedders(settings), _rerankers(settings)
-    means = Means(rerankers, PagesElsewhere(), settings.max_k)
+    means = Means(rerankers, None, settings.max_k)
     searching = SearchService(catalog, Composer(embedders), means, figures.search)
 
     def close() -> None:

@@ -66,7 +66,9 @@ def test_workers_end_with_the_server(tmp_path: Path, sent: signal.Signals) -> No
 
 
 @pytest.mark.parametrize(("signals", "seconds"), [((signal.SIGTERM,), "1"), ((signal.SIGINT, signal.SIGINT), "60")])
-def test_a_worker_that_does_not_end_is_killed(tmp_path: Path, signals: tuple[signal.Signals, ...], seconds: str) -> None:
+def test_a_worker_that_does_not_end_is_killed(
+    tmp_path: Path, signals: tuple[signal.Signals, ...], seconds: str
+) -> None:
     """After the time that requests are given to finish, or when Ctrl-C comes a second time."""
     with crowd_on(tmp_path / "data", PERGAMUM_SHUTDOWN_SECONDS=seconds) as crowd:
         stuck, other = _workers(crowd)

@@ -1,10 +1,13 @@
 """A library open for reading beside its writer: it follows, it writes nothing, it is in nobody's way."""
 
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import apsw
 import numpy as np
@@ -12,7 +15,7 @@ import pytest
 
 from pergamum.domain.commands import Command, DeleteChunk
 from pergamum.domain.library import Library
-from pergamum.engine import reader_library
+from pergamum.engine import reader_catalog, reader_library
 from pergamum.engine.elsewhere import Elsewhere
 from pergamum.engine.live_library import LiveLibrary
 from pergamum.engine.reader_catalog import ReaderCatalog
@@ -238,6 +241,80 @@ def test_a_damaged_file_is_the_writers_to_tell(both: Both) -> None:
     with pytest.raises(Elsewhere):
         catalog.resolve("another")
     catalog.close()
+
+
+def test_what_is_asked_for_by_many_spellings_is_not_remembered_for_good(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader_catalog, "MOST_KNOWN", 3)
+    catalog = ReaderCatalog(ReadOnlyStorage(both.data, 1), 4, Later())
+    spelled = str(both.settings.id)
+
+    for reference in ("papers", spelled, spelled.upper(), f"{{{spelled}}}", f"urn:uuid:{spelled}"):
+        assert catalog.resolve(reference) == both.settings.id
+
+    assert len(catalog._names.known) == 3
+    catalog.close()
+
+
+def test_what_cannot_be_opened_is_left_alone_for_a_while_and_then_forgotten(both: Both) -> None:
+    later, unknown = Later(), uuid4()
+    catalog = ReaderCatalog(ReadOnlyStorage(both.data, 1), 4, later)
+    for tries in (1, 0):
+        catalog.open_soon(unknown)
+        assert later.work() == tries
+
+    catalog.tidy()
+    assert catalog._not_before.keys() == {unknown}
+    catalog._not_before[unknown] = time.monotonic()
+    catalog.tidy()
+
+    assert catalog._not_before == {}
+    catalog.open_soon(unknown)
+    assert later.work() == 1
+    catalog.close()
+
+
+def test_tidying_up_makes_no_search_wait_and_may_meet_the_end(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = Later()
+    catalog = ReaderCatalog(ReadOnlyStorage(both.data, 1), 4, later)
+    catalog.open_soon(both.settings.id)
+    later.work()
+    asked: list[int] = []
+
+    def is_listed(_storage: ReadOnlyStorage, library_id: UUID) -> bool:
+        with catalog.opened(library_id) as library:
+            asked.append(library.view.state.position)
+        if len(asked) == 2:
+            catalog.close()
+        return True
+
+    monkeypatch.setattr(ReadOnlyStorage, "is_listed", is_listed)
+    for _ in range(3):
+        thread = threading.Thread(target=catalog.tidy, daemon=True)
+        thread.start()
+        thread.join(30)
+        assert not thread.is_alive()
+
+    assert asked == [1, 1]
+
+
+def test_a_library_that_was_deleted_is_not_followed_any_more(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work that was begun before finds it closed; its files are gone."""
+    monkeypatch.setattr("pergamum.engine.catching_up.MOST_SLOTS", 0)
+    failures: list[str] = []
+    monkeypatch.setattr(reader_library.log, "warning", lambda event, **_: failures.append(event))
+    both.write(put_chunks([a_chunk("c", "d", vector(3, 0))]))
+    with pytest.raises(Elsewhere):
+        both.found(3, 0)
+
+    both.reader.close()
+    both.writer.close()
+    both.storage.catalog.remove(both.settings.id)
+    both.storage.destroy(both.settings.id)
+
+    assert both.later.work() == 1
+    assert failures == []
 
 
 def test_libraries_are_closed_when_they_are_deleted_or_too_many(both: Both) -> None:

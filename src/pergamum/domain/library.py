@@ -11,6 +11,14 @@ from pergamum.domain.schema import MetadataSchema
 from pergamum.domain.vectors import Metric, Vector, check_vector
 
 
+def spelled_id(reference: str) -> UUID | None:
+    """Return the id that a client's text spells, None where it can only be a name."""
+    try:
+        return UUID(reference)
+    except ValueError:
+        return None
+
+
 class IndexKind(StrEnum):
     """How a library's vectors are searched."""
 

@@ -16,7 +16,7 @@ from uuid import UUID
 import structlog
 
 from pergamum.domain.etags import IfMatch
-from pergamum.domain.library import Library
+from pergamum.domain.library import Library, spelled_id
 from pergamum.domain.operation import Operation
 from pergamum.domain.replies import KeptReply
 from pergamum.engine.live_library import LiveLibrary
@@ -145,7 +145,7 @@ class Catalog:
 
     def resolve(self, reference: str) -> UUID:
         """Return the id of the library with this name or id. Raises `LibraryNotFound`."""
-        library_id = self._ids.get(reference) or _uuid(reference)
+        library_id = self._ids.get(reference) or spelled_id(reference)
         if library_id is None or library_id not in self._listed:
             raise LibraryNotFound(reference)
         return library_id
@@ -378,10 +378,3 @@ class Catalog:
 
 def _ignore(_happened: object) -> None:
     """Nobody watches."""
-
-
-def _uuid(reference: str) -> UUID | None:
-    try:
-        return UUID(reference)
-    except ValueError:
-        return None

@@ -3,7 +3,7 @@
 import os
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -77,7 +77,7 @@ def _product(left: int, right: int) -> int:
     return product
 
 
-@cache
+@lru_cache(16)  # all pieces of a file but the last are as long as one another
 def _power(exponent: int) -> int:
     """Return x^exponent modulo the polynomial of crc32, by squaring."""
     result, square = _ONE, _ONE >> 1

@@ -22,6 +22,8 @@ from pergamum.storage.watched import WatchedStorage
 
 PAUSE_SECONDS: Final = 10.0
 """How long a library that could not be opened is left to the writer."""
+MOST_KNOWN: Final = 10_000
+"""References that are remembered: clients may spell one id in many ways."""
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +46,7 @@ class _Names:
 
 
 class ReaderCatalog:
-    """Threads: any. Changed under `_changed` only: _entries, _opening. `background` opens libraries."""
+    """Threads: any. Changed under `_changed` only: _entries, _opening, _not_before. `background` opens libraries."""
 
     def __init__(self, storage: WatchedStorage, max_open: int, background: Executor) -> None:
         self._storage, self._max_open, self._background = storage, max_open, background
@@ -65,7 +67,8 @@ class ReaderCatalog:
             raise Elsewhere from error
         if found is None:
             raise Elsewhere
-        names.known[reference] = found
+        if len(names.known) < MOST_KNOWN:
+            names.known[reference] = found
         return found
 
     @contextmanager
@@ -102,26 +105,34 @@ class ReaderCatalog:
         try:
             self._background.submit(self._open, library_id)
         except RuntimeError:  # the process is stopping
-            self._opening.discard(library_id)
+            with self._changed:
+                self._opening.discard(library_id)
 
     def tidy(self) -> None:
         """Close libraries that were deleted, and those idle longest where there are too many."""
         with self._changed:
-            gone = [library_id for library_id in self._entries if not self._is_listed(library_id)]
+            held = tuple(self._entries)
+        gone = {library_id for library_id in held if not self._is_listed(library_id)}  # searches do not wait for that
+        with self._changed:
+            gone &= self._entries.keys()
             spare = max(0, len(self._entries) - len(gone) - self._max_open)
             idle = [other for other, entry in self._entries.items() if not entry.pins and other not in gone]
             leaving = [self._entries.pop(library_id) for library_id in (*gone, *idle[:spare])]
             for entry in leaving:
                 entry.closing = True
             closed = [entry for entry in leaving if not entry.pins]
+            now = time.monotonic()
+            self._not_before = {other: until for other, until in self._not_before.items() if until > now}
         for entry in closed:
             entry.library.close()
 
     def close(self) -> None:
-        """Close every library, then the storage. REQUIRES: no use, and the background has ended."""
-        for entry in self._entries.values():
+        """Close every library, then the storage. REQUIRES: no search, and the background has ended."""
+        with self._changed:  # `tidy` may be at it
+            entries = list(self._entries.values())
+            self._entries.clear()
+        for entry in entries:
             entry.library.close()
-        self._entries.clear()
         self._storage.close()
 
     def _pin(self, library_id: UUID) -> _Entry:
@@ -150,12 +161,13 @@ class ReaderCatalog:
                 raise
             with self._changed:
                 self._entries[library_id] = _Entry(library)
-            self._not_before.pop(library_id, None)
         except Exception as error:  # noqa: BLE001 - whatever it is, the writer goes on answering for it
-            self._not_before[library_id] = time.monotonic() + PAUSE_SECONDS
+            with self._changed:
+                self._not_before[library_id] = time.monotonic() + PAUSE_SECONDS
             log.warning("library not opened for reading", library=str(library_id), reason=repr(error))
         finally:
-            self._opening.discard(library_id)
+            with self._changed:
+                self._opening.discard(library_id)
         self.tidy()
 
     def _is_listed(self, library_id: UUID) -> bool:

@@ -60,7 +60,7 @@ class ReaderLibrary(SearchableLibrary):
         self._store, self._background = store, background
         self._lock, self._starting = threading.Lock(), threading.Lock()
         self._at_work: set[str] = set()
-        self._not_before = 0.0
+        self._not_before, self._closed = 0.0, False
         self._columns = ColumnsLoader(store)
         self._left: Prepared | None = None  # columns that the view has left behind
         self._seen = store.version()
@@ -95,6 +95,7 @@ class ReaderLibrary(SearchableLibrary):
     def close(self) -> None:
         """Release the files. REQUIRES: nobody uses the library."""
         with self._lock:
+            self._closed = True
             self._store.close()
 
     def _alone(self, attempt: Callable[[], T | None]) -> T:
@@ -103,11 +104,9 @@ class ReaderLibrary(SearchableLibrary):
             raise Elsewhere
         return made
 
-    def _leave_out(self, slots: Sequence[int]) -> None:
-        damaged = [slot for slot in slots if not self._rows.readable(slot)]
-        log.error("damaged rows left out", library=str(self._view.state.library.id), slots=damaged)
-        with self._lock:
-            self._view = self._view.without(damaged)
+    def _leave_out(self, _slots: Sequence[int], /) -> None:
+        """Let the writer do that, each time: it counts what is damaged, so that somebody hears of it."""
+        raise Elsewhere
 
     # Following the writer ------------------------------------------------------------------------------------------
 
@@ -198,7 +197,8 @@ class ReaderLibrary(SearchableLibrary):
 
     def _run(self, name: str, work: Callable[[], None]) -> None:
         try:
-            work()
+            if not self._closed:
+                work()
         except Exception as error:  # noqa: BLE001 - whatever it is, the writer answers meanwhile
             self._not_before = time.monotonic() + PAUSE_SECONDS
             library = str(self._view.state.library.id)

@@ -72,7 +72,7 @@ class SearchableLibrary(ABC):
         """Return what an attempt comes to where it cannot meet rows newer than its view."""
 
     @abstractmethod
-    def _leave_out(self, slots: Sequence[int]) -> None:
+    def _leave_out(self, slots: Sequence[int], /) -> None:
         """Publish a view without those of `slots` whose rows cannot be read."""
 
     def predicted_seconds(

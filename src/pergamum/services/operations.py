@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import UUID
 
 from pergamum.domain.commands import UpdateLibrary
+from pergamum.domain.library import spelled_id
 from pergamum.domain.operation import Operation
 from pergamum.domain.tokens import Token
 from pergamum.engine.builds import Builds
@@ -31,10 +31,9 @@ class OperationService:
 
     def get(self, operation_id: str) -> Operation:
         """Return the operation as it stands now. Raises `OperationNotFound`."""
-        try:
-            known = UUID(operation_id)
-        except ValueError:
-            raise OperationNotFound(operation_id) from None
+        known = spelled_id(operation_id)
+        if known is None:
+            raise OperationNotFound(operation_id)
         return self._builds.current(self._catalog.operation(known))
 
     def cancel(self, operation_id: str, terms: Terms[OperationAt] = UNCONDITIONAL) -> OperationAt:

@@ -7,11 +7,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 from uuid import UUID
 
 from pergamum.domain.query import Answer, Group, Hit
-from pergamum.engine.elsewhere import Elsewhere
 from pergamum.errors import CursorExpired, TooLarge
 
 HIT_BYTES = 2_000
@@ -27,28 +25,6 @@ class _Kept:
     k: int
     bytes: int
     last_used: float
-
-
-class KeptPages(Protocol):
-    """Answers that clients page through. Threads: any."""
-
-    def first(self, library: UUID, answer: Answer, k: int, /) -> Answer:
-        """Return the first page; the answer is kept if there are more. Raises `TooLarge`."""
-
-    def next(self, library: UUID, page: str, /) -> Answer:
-        """Return the page that `next_page` of the one before names. Raises `CursorExpired`."""
-
-
-class PagesElsewhere:
-    """Says that the writer keeps the pages: a client's next request may come to any process."""
-
-    def first(self, _library: UUID, _answer: Answer, _k: int, /) -> Answer:
-        """Raise `Elsewhere`."""
-        raise Elsewhere
-
-    def next(self, _library: UUID, _page: str, /) -> Answer:
-        """Raise `Elsewhere`."""
-        raise Elsewhere
 
 
 class Pages:

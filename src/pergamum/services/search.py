@@ -13,12 +13,13 @@ from pergamum.domain.library import Library
 from pergamum.domain.query import Answer, Recall
 from pergamum.domain.search_options import PLAIN, Mode
 from pergamum.domain.vectors import Matrix, Vector
+from pergamum.engine.elsewhere import Elsewhere
 from pergamum.engine.searching import SearchableCatalog, SearchableLibrary
 from pergamum.engine.where import Where
 from pergamum.errors import CursorExpired, Invalid, NotFound
 from pergamum.services.composer import Composer
 from pergamum.services.drafts import Query
-from pergamum.services.pages import KeptPages, part_of
+from pergamum.services.pages import Pages, part_of
 from pergamum.services.questions import check_limits, question
 from pergamum.services.reranking import RerankerSource, reranked
 
@@ -49,10 +50,13 @@ class _Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What searching needs beside libraries: rerankers, pages of earlier answers, the most hits of a search."""
+    """What searching needs beside libraries: rerankers, pages of earlier answers, the most hits of a search.
+
+    `pages` is None where another process keeps them: a client's next request may come to any.
+    """
 
     rerankers: RerankerSource
-    pages: KeptPages
+    pages: Pages | None
     max_k: int
 
 
@@ -153,8 +157,9 @@ class SearchService:
 
     def _retrieved(self, live: SearchableLibrary, library_id: UUID, query: Query) -> Answer:
         """Return the answer to a query that asks for more than the nearest."""
-        options, pages = query.options, self._means.pages
-        if options.cursor is not None:
+        options = query.options
+        pages = self._pages() if options.page or options.cursor is not None else None
+        if pages is not None and options.cursor is not None:
             return pages.next(library_id, options.cursor)
         check_limits(query, self._means.max_k)
         library, reranking = live.view.state.library, options.rerank
@@ -165,7 +170,12 @@ class SearchService:
         self._observe(answer.plan)
         if reranker is not None and reranking is not None:
             answer = reranked(answer, reranker, query.text or "", reranking.top)
-        return pages.first(library_id, answer, query.k) if options.page else part_of(answer, 0, query.k)
+        return part_of(answer, 0, query.k) if pages is None else pages.first(library_id, answer, query.k)
+
+    def _pages(self) -> Pages:
+        if self._means.pages is None:
+            raise Elsewhere
+        return self._means.pages
 
     def _vector(self, library: Library, query: Query) -> Vector:
         vector = self._composer.query_vector(library, query.text or "") if query.vector is None else query.vector

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import apsw
 
+from pergamum.domain.library import spelled_id
 from pergamum.errors import Damaged
 from pergamum.storage.sqlite.codec import Row, check
 from pergamum.storage.sqlite.connection import open_beside
@@ -71,7 +72,7 @@ class ReadOnlyStorage:
     def find(self, reference: str) -> UUID | None:
         """Return the listed library with this name or id; a name comes before an id."""
         named = self._catalog.row(_NAME, reference)
-        library_id = _uuid(reference if named is None else named[1])
+        library_id = spelled_id(reference if named is None else named[1])
         return library_id if library_id is not None and self.is_listed(library_id) else None
 
     def is_listed(self, library_id: UUID) -> bool:
@@ -117,10 +118,3 @@ class _Watched:
         except (apsw.Error, UnicodeDecodeError) as error:
             raise Damaged(self._what, str(error)) from error
         return row or ()
-
-
-def _uuid(reference: str) -> UUID | None:
-    try:
-        return UUID(reference)
-    except ValueError:
-        return None
