@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import httpcore
 import pytest
-from starlette.types import Message, Scope
+from starlette.types import Message, Receive, Scope, Send
 
 from pergamum.api.forwarding import Link
 
@@ -26,22 +27,34 @@ def _scope(method: str, path: str, *headers: tuple[bytes, bytes], query: bytes =
     }
 
 
-async def _carried(path: Path, scope: Scope, body: bytes = b"", *, leaves: bool = False) -> tuple[int | None, Any]:
-    """What `carry` returns and what was sent to the client."""
+def _client(body: bytes, sent: list[Message], *, leaves: bool = False) -> tuple[Receive, Send]:
+    """How a server speaks for a client that sends the body, and then leaves or waits for its answer."""
     messages: list[Message] = [{"type": "http.request", "body": body}]
-    sent: list[Message] = []
-    forever = asyncio.Event()
+    over = asyncio.Event()
 
     async def receive() -> Message:
         if messages:
             return messages.pop(0)
         if not leaves:
-            await forever.wait()
+            await over.wait()  # servers say of a client that has its answer what they say of one that has left
         return {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
         sent.append(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            over.set()
+            for _ in range(9):
+                await asyncio.sleep(0)
 
+    return receive, send
+
+
+async def _carried(
+    path: Path, scope: Scope, body: bytes = b"", *, leaves: bool = False, sent: list[Message] | None = None
+) -> tuple[int | None, Any]:
+    """What `carry` returns and what was sent to the client."""
+    sent = [] if sent is None else sent
+    receive, send = _client(body, sent, leaves=leaves)
     link = Link(str(path))
     try:
         return await link.carry(scope, receive, send), sent
@@ -81,6 +94,71 @@ async def test_without_a_writer_nothing_was_written(tmp_path: Path) -> None:
 
     assert start["status"] == 503
     assert json.loads(body["body"])["type"] == "/problems/unavailable"
+
+
+async def test_an_answer_that_is_cut_short_does_not_look_whole(tmp_path: Path) -> None:
+    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")
+        await writer.drain()
+        writer.close()
+
+    async with await _serving(tmp_path / "writer", cut):
+        sent: list[Message] = []
+        with pytest.raises(httpcore.RemoteProtocolError):
+            await _carried(tmp_path / "writer", _scope("GET", "/v1/libraries"), sent=sent)
+
+    assert [message.get("more_body") for message in sent[1:]] == [True] * (len(sent) - 1)
+    assert sent[0]["headers"] == [(b"content-length", b"9")]
+
+
+async def test_where_no_connection_comes_about_nothing_was_written(tmp_path: Path) -> None:
+    link = Link(str(tmp_path / "writer"))
+
+    class Busy:
+        async def handle_async_request(self, _request: object) -> None:
+            raise httpcore.ConnectTimeout
+
+    link._pool = Busy()  # type: ignore[assignment]
+    sent: list[Message] = []
+    receive, send = _client(b"", sent)
+
+    assert await link.carry(_scope("PUT", "/v1/libraries/x"), receive, send) is None
+    assert json.loads(sent[1]["body"])["type"] == "/problems/unavailable"
+
+
+async def test_an_answer_goes_at_the_pace_of_its_client(tmp_path: Path) -> None:
+    """What the writer has to say waits in the writer: a worker holds a part of it."""
+    piece, pieces, written = bytes(1 << 20), 64, 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal written
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(piece) * pieces))
+        for _ in range(pieces):
+            writer.write(piece)
+            await writer.drain()
+            written += 1
+        writer.close()
+
+    slow, sent = asyncio.Event(), list[Message]()
+    receive, quick = _client(b"", sent)
+
+    async def send(message: Message) -> None:
+        await quick(message)
+        await slow.wait()
+
+    link = Link(str(tmp_path / "writer"))
+    async with await _serving(tmp_path / "writer", answer):
+        carrying = asyncio.ensure_future(link.carry(_scope("GET", "/v1/libraries"), receive, send))
+        await asyncio.sleep(0.5)
+        held = written
+        slow.set()
+        assert await carrying == 200
+        await link.close()
+
+    assert held < pieces / 4
+    assert sum(len(message.get("body", b"")) for message in sent) == len(piece) * pieces
 
 
 async def test_the_writer_hears_that_a_client_has_left(tmp_path: Path) -> None:

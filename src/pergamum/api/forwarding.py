@@ -77,7 +77,7 @@ class _Exchange:
     def __init__(self, pool: httpcore.AsyncConnectionPool, scope: Scope, receive: Receive, send: Send) -> None:
         self._pool, self._scope, self._receive, self._send = pool, scope, receive, send
         self._sent = asyncio.Event()
-        self.answering = False
+        self.answering, self._answered = False, False
 
     async def run(self) -> int | None:
         """Carry it; return the status, None where the client left, of which the writer hears by a closed connection."""
@@ -85,6 +85,8 @@ class _Exchange:
         leaving = asyncio.ensure_future(self._left())
         try:
             await asyncio.wait((carrying, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if self._answered:  # of a client that has its answer the server says the same as of one that left
+                await asyncio.wait((carrying,))
             return carrying.result() if carrying.done() and not carrying.cancelled() else None
         finally:
             for task in (carrying, leaving):
@@ -131,6 +133,7 @@ class _Exchange:
         await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
         async for part in response.aiter_stream():
             await self._send({"type": "http.response.body", "body": part, "more_body": True})
+        self._answered = True
         await self._send({"type": "http.response.body", "body": b""})
 
 
@@ -214,7 +217,9 @@ def _forwarded(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
 
 
 def _failure(scope: Scope, error: Exception) -> PergamumError:
+    """Return what a broken link means: where something may have been written, nobody knows."""
     reason = "the process that writes cannot be reached"
-    if scope["method"] in SAFE or SEARCH.fullmatch(scope["raw_path"]) or isinstance(error, httpcore.ConnectError):
+    unasked = isinstance(error, httpcore.ConnectError | httpcore.ConnectTimeout)
+    if unasked or scope["method"] in SAFE or SEARCH.fullmatch(scope["raw_path"]):
         return Unavailable(reason)
     return OutcomeUnknown(reason)
