@@ -3,21 +3,16 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from uuid import UUID
 
 from fastapi import FastAPI
 
 from pergamum.api import search
-from pergamum.api.app_factory import WAITING_SEARCHES, Lifespan
+from pergamum.api.app_factory import Lifespan, answering_searches, surround
 from pergamum.api.figures import Figures
 from pergamum.api.forwarding import Carrier, Forwarding
 from pergamum.api.limits import Limits
-from pergamum.api.middleware import Draining, Gate, Observed
-from pergamum.api.paths import RawPaths
-from pergamum.api.positions import AtLeast, Positions
-from pergamum.api.problems import install
-from pergamum.api.search_threads import SearchThreads
+from pergamum.api.positions import Positions
 from pergamum.services.search import SearchService
 
 
@@ -48,14 +43,9 @@ def create_reader_api(
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.state.services, app.state.limits, app.state.gate = services, limits, Gate()
-    app.router.routes.insert(0, search.SHORT_CUT)
+    app.state.services = services
     app.include_router(search.router)
-    install(app)
-    app.add_middleware(AtLeast, libraries=services.positions, seconds=limits.min_position_seconds)
-    app.add_middleware(Draining, gate=app.state.gate)
-    app.add_middleware(RawPaths)
-    app.add_middleware(Observed, metrics=figures)
+    surround(app, limits, services.positions, figures)
     app.add_middleware(Forwarding, link=link, opened=opened)
     return app
 
@@ -63,13 +53,10 @@ def create_reader_api(
 def _lifespan(service: SearchService, limits: Limits, link: Carrier, close: Callable[[], None]) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        short = partial(service.search_short, limits.inline_search_ms / 1e3)
-        app.state.search_threads = SearchThreads(short, service.search_each, limits.search_threads, WAITING_SEARCHES)
         try:
-            yield
+            with answering_searches(app, service, limits):
+                yield
         finally:
-            app.state.gate.close()
-            app.state.search_threads.close()
             await link.close()
             close()
 

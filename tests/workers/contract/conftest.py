@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import pytest
 from starlette.testclient import TestClient
 
-from tests.api.conftest import new_library
+from tests.api.conftest import library, texts
 from tests.workers.beside import Beside, reading_beside
+
+__all__ = ["library", "texts"]
 
 
 @pytest.fixture(scope="session")
@@ -20,15 +22,3 @@ def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
 def client(beside: Beside) -> TestClient:
     """A client of the one that only reads; each test makes its own library."""
     return beside.client
-
-
-@pytest.fixture
-def library(client: TestClient) -> str:
-    """As in tests/api."""
-    return new_library(client, metric="l2", dimension=2)
-
-
-@pytest.fixture
-def texts(client: TestClient) -> str:
-    """As in tests/api."""
-    return new_library(client)
