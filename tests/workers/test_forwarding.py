@@ -3,14 +3,17 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import httpcore
 import pytest
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pergamum.api.forwarding import Link
+from pergamum.api.forwarding import Forwarding, Link
+from pergamum.engine.elsewhere import Elsewhere
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -60,6 +63,87 @@ async def _carried(
         return await link.carry(scope, receive, send), sent
     finally:
         await link.close()
+
+
+@dataclass
+class Writer:
+    """A way to a writer that answers with this status; it remembers bodies."""
+
+    status: int | None = 200
+    bodies: list[bytes] = field(default_factory=list)
+
+    async def carry(self, _scope: Scope, receive: Receive, _send: Send) -> int | None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message["body"], message["more_body"]
+        self.bodies.append(body)
+        return self.status
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def _parts(*parts: bytes) -> Receive:
+    messages = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
+    messages[-1]["more_body"] = False
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    return receive
+
+
+def _elsewhere(library: UUID | None, reads: int = 1) -> ASGIApp:
+    """An app that has the writer answer after it has read so many parts of a body."""
+
+    async def app(_scope: Scope, receive: Receive, _send: Send) -> None:
+        for _ in range(reads):
+            await receive()
+        raise Elsewhere(library)
+
+    return app
+
+
+async def _nowhere(_message: Message) -> None:
+    """Nobody looks at answers here."""
+
+
+@pytest.mark.parametrize(
+    ("status", "known", "opens"), [(200, True, 1), (404, True, 0), (None, True, 0), (200, False, 0)]
+)
+async def test_a_library_is_opened_once_the_writer_has_answered_for_it(
+    status: int | None, known: bool, opens: int
+) -> None:
+    library, opened = uuid4(), list[UUID]()
+    forwarding = Forwarding(_elsewhere(library if known else None), Writer(status), opened.append)
+
+    await forwarding(_scope("POST", "/v1/libraries/x/search"), _parts(b"{}"), _nowhere)
+
+    assert opened == [library] * opens
+
+
+@pytest.mark.parametrize("reads", [0, 1, 2, 3])
+async def test_the_writer_gets_a_body_whole_however_much_was_read_of_it(reads: int) -> None:
+    writer = Writer()
+    forwarding = Forwarding(_elsewhere(None, reads), writer, lambda _: None)
+
+    await forwarding(_scope("POST", "/v1/libraries/x/search:batch"), _parts(b"a", b"b", b"c"), _nowhere)
+
+    assert writer.bodies == [b"abc"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "x/search"), ("POST", "x/chunks"), ("POST", "x/search/"), ("POST", "x/y/search")]
+)
+async def test_what_is_no_search_goes_to_the_writer_unseen(method: str, path: str) -> None:
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise AssertionError("it is not for this process")
+
+    writer = Writer()
+    await Forwarding(app, writer, lambda _: None)(_scope(method, f"/v1/libraries/{path}"), _parts(b"a"), _nowhere)
+
+    assert writer.bodies == [b"a"]
 
 
 async def _serving(path: Path, serve: Serve) -> asyncio.Server:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ def test_a_killed_worker_comes_back_and_nobody_waits_for_it(tmp_path: Path) -> N
         victim = min(before)
 
         os.kill(victim, signal.SIGKILL)
+        until(lambda: crowd.metric("pergamum_workers") == 1)
         for _ in range(30):
             answer = httpx.post(f"{crowd.url}{library}/search", json={"vector": [0.0] * 4}, verify=False)
             assert answer.status_code == 200
@@ -175,6 +177,61 @@ def test_figures_of_all_processes_come_together(crowd: Crowd) -> None:
     until(lambda: crowd.metric("pergamum_requests_total", "/search") == len(searches()))
     until(lambda: crowd.metric("pergamum_request_seconds_count", "/search") == len(searches()))
     assert {line.get("process") for line in searches()} == {None, "worker-1", "worker-2"}
+
+
+def test_what_a_worker_has_counted_is_not_lost_when_it_ends(tmp_path: Path) -> None:
+    with crowd_on(tmp_path / "data") as crowd:
+        library = crowd.new_library()
+        worker = _to_a_worker(crowd, library)
+        for _ in range(50):
+            worker.post(f"{library}/search", json={"vector": [0.0] * 4}).raise_for_status()
+        for process in _workers(crowd):
+            process.terminate()
+        logged = [line for line in crowd.log("request") if line["path"].endswith("/search")]
+
+        until(lambda: crowd.metric("pergamum_requests_total", "/search") == len(logged))
+        assert {line["exit_code"] for line in crowd.log("worker ended, it is started again")} <= {0}
+
+
+def test_a_deleted_library_gives_its_bytes_back(crowd: Crowd) -> None:
+    """A worker that has it open lets go of its files within a second or so."""
+    library = crowd.new_library()
+    chunks = [{"text": "x", "embedding": [0.0] * 4}]
+    crowd.clients[0].put(f"{library}/documents/d", json={"chunks": chunks}).raise_for_status()
+    crowd.opened_everywhere(library)
+    held = partial(_held, crowd, library.rpartition("/")[2])
+    assert held() == len(crowd.clients)
+
+    crowd.clients[1].delete(library).raise_for_status()
+
+    until(lambda: held() == 0)
+
+
+def _held(crowd: Crowd, library_id: str) -> int:
+    """How many processes have mapped or opened a file of the library, be it deleted."""
+    pids = [crowd.server.process.pid, *(process.pid for process in _workers(crowd))]
+    return sum(_names(pid, library_id) for pid in pids)
+
+
+def _names(pid: int, text: str) -> bool:
+    """Whether a process has a file open, or mapped, by a path that had this text when it was opened."""
+    links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()]
+    return any(text in path for path in links) or text in Path(f"/proc/{pid}/maps").read_text()
+
+
+def test_a_request_with_two_lengths_reaches_nobody(crowd: Crowd) -> None:
+    """Else one process would take for a second request what the other took for a body."""
+    library = crowd.new_library()
+    address = crowd.url.removeprefix("http://").split(":")
+    inner = b"DELETE %b HTTP/1.1\r\nHost: x\r\n\r\n" % library.encode()
+    head = b"POST %b/chunks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" % library.encode()
+    lengths = b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" % (5 + len(inner))
+    for _ in crowd.clients:
+        with socket.create_connection((address[0], int(address[1])), 30) as client:
+            client.sendall(head + lengths + inner)
+            assert client.recv(100).startswith(b"HTTP/1.1 400 ")
+
+    assert crowd.clients[0].get(library).status_code == 200
 
 
 def test_pages_are_kept_where_every_process_finds_them(crowd: Crowd) -> None:

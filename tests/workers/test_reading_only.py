@@ -4,7 +4,8 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,7 +14,8 @@ import apsw
 import numpy as np
 import pytest
 
-from pergamum.domain.commands import Command, DeleteChunk
+from pergamum.domain.commands import Command, DeleteChunk, DeleteDocument
+from pergamum.domain.filter_reading import read_filter
 from pergamum.domain.library import Library
 from pergamum.engine import reader_catalog, reader_library
 from pergamum.engine.elsewhere import Elsewhere
@@ -21,7 +23,9 @@ from pergamum.engine.live_library import LiveLibrary
 from pergamum.engine.reader_catalog import ReaderCatalog
 from pergamum.engine.reader_library import ReaderLibrary
 from pergamum.engine.recovery import open_view
+from pergamum.engine.where import Where
 from pergamum.errors import Damaged
+from pergamum.storage.base import Rows
 from pergamum.storage.sqlite.read_only import ReadOnlyStorage
 from pergamum.storage.sqlite.storage import SqliteStorage
 from tests.support.library import NOW, a_chunk, a_library, put, put_chunks, vector
@@ -107,6 +111,45 @@ def test_without_a_commit_it_reads_nothing(both: Both, monkeypatch: pytest.Monke
     assert both.found(1, 0) == ["a", "b"]
 
 
+def test_a_commit_while_it_catches_up_is_not_missed(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, more = both.reader._store.reading, [a_chunk("e", "d", vector(4, 0))]
+
+    @contextmanager
+    def meanwhile() -> Iterator[Rows]:
+        with reading() as rows:
+            if more:
+                both.write(put_chunks([more.pop()]))
+            yield rows
+
+    both.write(put_chunks([a_chunk("c", "d", vector(3, 0))]))
+    monkeypatch.setattr(both.reader._store, "reading", meanwhile)
+    both.reader.refresh()
+
+    assert (more, both.reader.view.state.position) == ([], both.writer.view.state.position - 1)
+    assert both.found(4, 0) == ["e", "c", "b"]
+
+
+def test_nobody_waits_for_the_background(both: Both) -> None:
+    """It may hold the view for seconds, and searches come from the event loop."""
+    both.write(put_chunks([a_chunk("c", "d", vector(3, 0))]))
+    refused: list[Elsewhere] = []
+
+    def search() -> None:
+        try:
+            both.found(3, 0)
+        except Elsewhere as elsewhere:
+            refused.append(elsewhere)
+
+    both.reader._at_work.add("rows")
+    with both.reader._lock:
+        searching = threading.Thread(target=search, daemon=True)
+        searching.start()
+        searching.join(30)
+
+    assert len(refused) == 1
+    assert both.found(3, 0) == ["c", "b", "a"]
+
+
 def test_much_is_caught_up_with_in_the_background(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pergamum.engine.catching_up.MOST_SLOTS", 3)
     both.write(put_chunks([a_chunk(str(number), "d", vector(5, number)) for number in range(4)]))
@@ -134,6 +177,57 @@ def test_many_rows_that_were_written_again_are_read_in_the_background(
     assert [hit.chunk.text for hit in answer.hits] == ["again", "again"]
 
 
+def test_many_dead_slots_are_read_in_the_background(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pergamum.engine.catching_up.MOST_DEAD", 1)
+    both.write(DeleteChunk("a", NOW))
+    assert both.found(1, 0) == ["b"]
+    both.write(put_chunks([a_chunk("b", "d", vector(3, 0))]))
+
+    with pytest.raises(Elsewhere):
+        both.found(1, 0)
+    assert both.later.work() == 1
+    both.write(put_chunks([a_chunk("c", "d", vector(1, 0))]))
+    assert both.found(1, 0) == ["c", "b"]
+
+
+def test_columns_are_read_in_the_background_and_follow_from_there(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(*numbers: int) -> None:
+        chunks = [replace(a_chunk(f"c{n}", f"of {n}", vector(n, 0)), metadata={"n": n}) for n in numbers]
+        both.write(*(put(f"of {n}", [chunk]) for n, chunk in zip(numbers, chunks, strict=True)))
+
+    def matching() -> list[str]:
+        both.reader.refresh()
+        where = Where.of(
+            read_filter({"field": "n", "op": "gte", "value": 2}), both.reader.view.state.library.metadata_schema
+        )
+        (answer,) = both.reader.search(vector(0, 0)[np.newaxis], 9, "exact", where=where)
+        assert answer.position == both.writer.view.state.position
+        return [hit.chunk.id for hit in answer.hits]
+
+    write(1, 2)
+    with pytest.raises(Elsewhere):
+        matching()
+    assert both.later.work() == 1
+    assert matching() == ["c2"]
+
+    write(3)
+    assert matching() == ["c2", "c3"]
+    assert both.later.work() == 0
+
+    both.writer.save_snapshot()
+    assert matching() == ["c2", "c3"]
+    assert both.later.work() == 1
+    assert matching() == ["c2", "c3"]
+
+    monkeypatch.setattr("pergamum.engine.catching_up.MOST_DOCUMENTS", 3)  # which have gone, only all of them tell
+    both.write(DeleteDocument("of 2", NOW))
+    write(4)
+    with pytest.raises(Elsewhere):
+        matching()
+    assert both.later.work() == 1
+    assert matching() == ["c3", "c4"]
+
+
 def test_another_snapshot_is_searched_once_it_was_read(both: Both) -> None:
     both.writer.save_snapshot()
     assert both.found(1, 0) == ["a", "b"]
@@ -159,6 +253,26 @@ def test_a_snapshot_is_not_overlooked_when_there_is_much_to_catch_up_with(
     assert both.found(5, 3, k=1) == ["3"]
     both.later.work()
 
+    with both.writer.reading() as rows:
+        assert both.reader._snapshot == rows.snapshot()
+
+
+def test_a_snapshot_that_cannot_be_read_is_asked_for_again_later(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    both.writer.save_snapshot()
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(reader_library, "open_view", fail)
+        assert both.found(1, 0) == ["a", "b"]
+        assert both.later.work() == 1
+    assert both.found(1, 0) == ["a", "b"]
+    assert both.later.work() == 0  # not at once
+    both.reader._not_before = 0.0
+
+    assert both.found(1, 0) == ["a", "b"]
+    assert both.later.work() == 1
     with both.writer.reading() as rows:
         assert both.reader._snapshot == rows.snapshot()
 
@@ -195,6 +309,30 @@ def test_reading_leaves_every_file_as_it_is(both: Both) -> None:
     both.reader.close()
 
     assert _files(both.data) == before
+
+
+def test_the_last_to_close_leaves_the_log_to_the_next_writer(both: Both) -> None:
+    """Where the writer was killed, only the next one may say what of its log counts."""
+    both.write(put_chunks([a_chunk("c", "d", vector(3, 0))]))
+    both.writer._store._failure = "as if its flush had failed"  # type: ignore[attr-defined]
+    both.writer.close()
+    before = _files(both.data)
+    assert any(name.endswith("library.db-wal") and content for name, content in before.items())
+
+    both.reader.close()
+
+    assert _files(both.data) == before
+    both.writer = LiveLibrary(both.storage.open(both.settings.id), _ignore)
+    assert both.writer.view.state.position == 2
+
+
+def test_an_older_format_is_the_writers_to_bring_up_to_date(both: Both) -> None:
+    (path,) = both.data.rglob("library.db")
+    with apsw.Connection(str(path)) as older:
+        older.pragma("user_version", 1)
+
+    with pytest.raises(Damaged, match="another format"):
+        ReadOnlyStorage(both.data, 1).open(both.settings.id)
 
 
 def _files(folder: Path) -> dict[str, bytes]:
@@ -327,13 +465,15 @@ def test_libraries_are_closed_when_they_are_deleted_or_too_many(both: Both) -> N
     catalog = ReaderCatalog(ReadOnlyStorage(both.data, 1), 1, later)
     catalog.open_soon(both.settings.id)
     later.work()
+    assert catalog.resolve("papers") == both.settings.id
     with catalog.opened(both.settings.id) as library:
         both.storage.catalog.remove(both.settings.id)
         catalog.tidy()
         assert not catalog.is_open(both.settings.id)
-        assert library.view.state.position == 1
-        with library.reading() as rows:  # whoever has it may finish
+        assert not library._closed  # whoever has it may finish
+        with library.reading() as rows:
             assert rows.state().position == 1
+    assert library._closed
     with pytest.raises(Elsewhere):
         catalog.resolve("papers")
     catalog.close()

@@ -12,7 +12,7 @@ import pytest
 from pergamum.domain.commands import DeleteChunk
 from pergamum.domain.library import IndexKind, IndexSpec
 from pergamum.domain.operation import Operation, OperationStatus
-from pergamum.engine import needs
+from pergamum.engine import builds, needs
 from pergamum.errors import OperationEnded, StorageFull
 from pergamum.storage.base import Storage
 from pergamum.storage.memory.storage import MemoryStorage
@@ -54,6 +54,18 @@ def test_the_index_asked_for_is_built_and_the_operation_says_so(node: Node) -> N
     assert node.found(1, 0) == ["a", "b"]
     assert node.storage.catalog.operation(operation.id) == ended
     assert node.storage.catalog.unfinished_operations() == []
+
+
+@pytest.mark.parametrize("storage", ["sqlite"], indirect=True)
+def test_what_a_build_took_is_given_back_once_its_index_is_saved(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[Path] = []
+    monkeypatch.setattr(builds, "give_back", lambda: saved.extend(tmp_path.rglob("manifest.json")))
+
+    node.ended(node.ask(LSH))
+
+    assert len(saved) == 1
 
 
 def test_what_is_there_already_needs_no_job(node: Node, forge: Forge) -> None:

@@ -1,5 +1,6 @@
 """What was saved is searched where it lies in its files: not held twice, not changed, and not believed unchecked."""
 
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from pergamum.domain.library import IndexKind, IndexSpec
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.engine.live_library import LiveLibrary
-from pergamum.engine.snapshots import Loaded, Saved, in_files, load_snapshot, save_snapshot
+from pergamum.engine.snapshots import MANIFEST, Loaded, Saved, in_files, load_snapshot, save_snapshot
 from pergamum.engine.view import Built, Made, View
 from pergamum.index.brute_force.index import BruteForceIndex
 from pergamum.index.layered import LayeredIndex
@@ -24,6 +25,7 @@ SPECS = [IndexSpec(IndexKind(kind)) for kind in ("brute_force", "kd_tree", "lsh"
 specs = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.kind.value)
 LIVE = SlotMask()
 FLIPS = 40
+HEADER_BYTES = 4_096
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -129,6 +131,28 @@ def test_full_blocks_of_codes_are_mapped_and_the_next_ones_grow_beside_them(slot
         with pytest.raises(ValueError, match="read-only"):
             index.tail.blocks[0].codes[0] = 1
     assert swapped.count == BLOCK_SLOTS + 200
+
+
+@specs
+def test_each_byte_is_compared_once(spec: IndexSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the manifest; of the checksums that files have of their own, only those of their headers are looked at."""
+    vectors = clustered(3_000, 7)
+    snapshot, _ = save_snapshot(_view(spec, vectors, 3_000, 2_900), tmp_path, Saved())
+    sizes = {file.name: file.stat().st_size for file in (tmp_path / snapshot.folder).iterdir()}
+    whole = sum(size for name, size in sizes.items() if name != MANIFEST)
+    compared: list[int] = []
+    crc32 = zlib.crc32
+
+    def counted(data: bytes, before: int = 0) -> int:
+        compared.append(memoryview(data).nbytes)
+        return crc32(data, before)
+
+    monkeypatch.setattr(zlib, "crc32", counted)
+
+    loaded = load_snapshot(snapshot, tmp_path)
+
+    assert _parts(loaded) == len(sizes) - 1
+    assert whole <= sum(compared) <= whole + HEADER_BYTES * len(sizes)
 
 
 @specs
