@@ -84,12 +84,7 @@ def set_digits(query: Floats, digits: npt.NDArray[np.int8]) -> tuple[Real, Whole
 @kernel(types.void, I8, PARTITIONS, SCRATCH)
 def near_centroids(metric: Whole, partitions: Partitions, scratch: Scratch) -> None:
     """Fill `near`, by 8-bit codes of both. O(p * d) byte operations."""
-    digits, near, products, scales = (
-        scratch.digits,
-        scratch.near,
-        scratch.products,
-        partitions.scales,
-    )
+    digits, near, products, scales = scratch.digits, scratch.near, scratch.products, partitions.scales
     step, total = set_digits(scratch.query, digits)
     tile_dots(BODY, partitions.centers, digits, products)
     anchor, offsets = np.float32(scratch.facts[ANCHOR]), partitions.offsets

@@ -120,16 +120,9 @@ def _fill(blocks: Bytes, places: Longs, coded: Coded) -> None:
     codes[places] = coded.codes
     rows = BLOCK * coded.codes.shape[1] // 2
     blocks[:, :rows] = packed(codes)
-    gains, shifts = (
-        np.zeros(whole, np.float32),
-        np.full(whole, np.finfo(np.float32).min, np.float32),
-    )
+    gains, shifts = np.zeros(whole, np.float32), np.full(whole, np.finfo(np.float32).min, np.float32)
     slots = np.full(whole, -1, np.int32)
-    gains[places], shifts[places], slots[places] = (
-        coded.gains,
-        coded.shifts,
-        coded.slots,
-    )
+    gains[places], shifts[places], slots[places] = coded.gains, coded.shifts, coded.slots
     for i, part in enumerate((gains, shifts, slots)):
         start = rows + 4 * BLOCK * i
         blocks[:, start : start + 4 * BLOCK] = part.view(np.uint8).reshape(len(blocks), 4 * BLOCK)
@@ -143,10 +136,4 @@ def taken_out(partitions: Partitions, alive: Flags) -> Coded:
     places = places[np.argsort(slots[places], kind="stable")]
     labels = np.searchsorted(partitions.first, places // BLOCK, side="right") - 1
     codes = unpacked(partitions.blocks[:, : BLOCK * len(partitions.books) // 2])[places]
-    return Coded(
-        slots[places].astype(np.int64),
-        labels.astype(np.int64),
-        codes,
-        gains[places],
-        shifts[places],
-    )
+    return Coded(slots[places].astype(np.int64), labels.astype(np.int64), codes, gains[places], shifts[places])

@@ -106,13 +106,7 @@ def _coded(x: Floats, slots: Longs, labels: Longs, made: Trained, job: Job) -> C
     centroids, books = readonly(made.centroids), readonly(made.books)
 
     def encode_part(part: slice) -> None:
-        encode(
-            readonly(x[part]),
-            centroids,
-            readonly(labels[part]),
-            books,
-            kept.codes[part],
-        )
+        encode(readonly(x[part]), centroids, readonly(labels[part]), books, kept.codes[part])
         _settle(x, part, kept, made)
 
     _run(job, len(x), encode_part)

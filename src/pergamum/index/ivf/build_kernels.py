@@ -22,12 +22,7 @@ LEAST_SQUARE = np.float32(1e-30)
 
 @kernel(types.void, FLOATS, TILES, FLOATS, array(types.int8, 1), I4S, F4S)
 def set_near(
-    row: Floats,
-    centers: Bytes,
-    scales: Floats,
-    digits: npt.NDArray[np.int8],
-    products: Slots,
-    near: Floats,
+    row: Floats, centers: Bytes, scales: Floats, digits: npt.NDArray[np.int8], products: Slots, near: Floats
 ) -> None:
     """near[p] = <row, c> in 8 bits each. Cost: O(p * d) byte operations."""
     step, total = set_digits(row, digits)
@@ -57,16 +52,7 @@ def label(x: Matrix, centers: Bytes, scales: Floats, halves: Floats, labels: Lon
         labels[i] = best
 
 
-@kernel(
-    types.void,
-    MATRIX,
-    MATRIX,
-    TILES,
-    FLOATS,
-    FLOATS,
-    array(I8, 2),
-    allocates=True,
-)
+@kernel(types.void, MATRIX, MATRIX, TILES, FLOATS, FLOATS, array(I8, 2), allocates=True)
 def label_twice(x: Matrix, centroids: Matrix, centers: Bytes, scales: Floats, halves: Floats, labels: Longs) -> None:
     """labels[0, i] as of `label`; labels[1, i] = another centroid c, the first of those whose loss is least:
 
@@ -116,10 +102,7 @@ def settle_points(pairs: Matrix, points: Floats, turns: int) -> None:
         for i in range(len(pairs)):
             best, least = 0, np.float32(np.inf)
             for point in range(TABLE):
-                across, up = (
-                    pairs[i, 0] - points[point, 0],
-                    pairs[i, 1] - points[point, 1],
-                )
+                across, up = pairs[i, 0] - points[point, 0], pairs[i, 1] - points[point, 1]
                 gap = across * across + up * up
                 if gap < least:
                     best, least = point, gap
@@ -132,14 +115,7 @@ def settle_points(pairs: Matrix, points: Floats, turns: int) -> None:
                 points[point, 1] = sums[point, 1] / sizes[point]
 
 
-@kernel(
-    types.void,
-    MATRIX,
-    MATRIX,
-    LONGS,
-    array(F4, 3, readonly=True),
-    array(types.uint8, 2),
-)
+@kernel(types.void, MATRIX, MATRIX, LONGS, array(F4, 3, readonly=True), array(types.uint8, 2))
 def encode(x: Matrix, centroids: Matrix, labels: Longs, books: Floats, codes: Bytes) -> None:
     """codes[i, j] = the point of books[j] nearest to dimensions 2 j and 2 j + 1 of x[i] less its centroid.
 

@@ -38,35 +38,20 @@ Books: TypeAlias = npt.NDArray[np.float32]
 AVAILABLE: Final = bool(SHUFFLES)
 """Whether this processor has such an instruction."""
 
-_BYTE, _HALF, _I32, _WORD, _F4 = (
-    ir.IntType(8),
-    ir.IntType(16),
-    ir.IntType(32),
-    ir.IntType(64),
-    ir.FloatType(),
-)
+_BYTE, _HALF, _I32, _WORD, _F4 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
 _TABLE = ir.VectorType(_BYTE, TABLE)
 
 
 @intrinsic
 def special_sums(
-    _: Context,
-    codes: types.Type,
-    start: types.Type,
-    pairs: types.Type,
-    tables: types.Type,
-    sums: types.Type,
+    _: Context, codes: types.Type, start: types.Type, pairs: types.Type, tables: types.Type, sums: types.Type
 ) -> tuple[Signature, Emitter]:
     """Do what `portable_sums` of scan_kernels.py does. Cost: some nine instructions a pair and register."""
     return types.void(codes, start, pairs, tables, sums), _emit_sums if SHUFFLES else emit_nothing
 
 
 def _looped_survivors(
-    sums: Sums,
-    numbers: Floats,
-    terms: tuple[Real, Real, Real],
-    floor: Real,
-    scores: Floats,
+    sums: Sums, numbers: Floats, terms: tuple[Real, Real, Real], floor: Real, scores: Floats
 ) -> Whole:
     """Fill `scores`, see `survivors`; return 64 bits: bit j says whether scores[j] >= floor."""
     base, low, step = terms
@@ -79,12 +64,7 @@ def _looped_survivors(
 
 @intrinsic
 def _compiled_survivors(
-    _: Context,
-    sums: types.Type,
-    numbers: types.Type,
-    terms: types.Type,
-    floor: types.Type,
-    scores: types.Type,
+    _: Context, sums: types.Type, numbers: types.Type, terms: types.Type, floor: types.Type, scores: types.Type
 ) -> tuple[Signature, Emitter]:
     """Do what `_looped_survivors` does, a register at a time."""
     return types.uint64(sums, numbers, terms, floor, scores), _emit_survivors
@@ -203,10 +183,7 @@ def _emit_reached(
 
 
 def _emit_sums(
-    context: BaseContext,
-    builder: ir.IRBuilder,
-    signature: Signature,
-    arguments: Sequence[ir.Value],
+    context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
 ) -> ir.Value:
     """Write the loop over pairs, two at a time. Four look-ups are added as bytes, and these to 16-bit sums as they
     are, low bytes and high bytes at once, and their high bytes again by themselves: taking the second from the first
@@ -215,10 +192,7 @@ def _emit_sums(
     codes, tables, sums = (context.make_array(signature.args[i])(context, builder, arguments[i]) for i in (0, 3, 4))
     width = SHUFFLES[0][0]
     registers, halves = BLOCK // width, ir.VectorType(_HALF, width // 2)
-    first = builder.bitcast(
-        builder.gep(codes.data, [arguments[1]]),
-        ir.VectorType(_BYTE, width).as_pointer(),
-    )
+    first = builder.bitcast(builder.gep(codes.data, [arguments[1]]), ir.VectorType(_BYTE, width).as_pointer())
     table = builder.bitcast(tables.data, _TABLE.as_pointer())
     zero = ir.Constant(halves, [0] * (width // 2))
     both, high = ([cgutils.alloca_once_value(builder, zero) for _ in range(registers)] for _ in range(2))
@@ -245,11 +219,7 @@ def _emit_sums(
 
 
 def _looked_up(
-    builder: ir.IRBuilder,
-    codes: ir.Value,
-    table: ir.Value,
-    pair: ir.Value,
-    register: int,
+    builder: ir.IRBuilder, codes: ir.Value, table: ir.Value, pair: ir.Value, register: int
 ) -> tuple[ir.Value, ir.Value]:
     """Return the entries of the low and of the high codes of a pair, for the vectors of one register."""
     width, name = SHUFFLES[0]
@@ -293,20 +263,14 @@ def _woven(builder: ir.IRBuilder, even: ir.Value, odd: ir.Value, count: int) -> 
 
 
 def _emit_survivors(
-    context: BaseContext,
-    builder: ir.IRBuilder,
-    signature: Signature,
-    arguments: Sequence[ir.Value],
+    context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
 ) -> ir.Value:
     sums, numbers, scores = (context.make_array(signature.args[i])(context, builder, arguments[i]) for i in (0, 1, 4))
     kind = ir.VectorType(_F4, BLOCK)
     base, low, step = (splat(builder, builder.extract_value(arguments[2], i), kind) for i in range(3))
     summed = builder.load(builder.bitcast(sums.data, ir.VectorType(_HALF, BLOCK).as_pointer()), align=2)
     gains, shifts = (
-        builder.load(
-            builder.bitcast(builder.gep(numbers.data, [_WORD(BLOCK * i)]), kind.as_pointer()),
-            align=4,
-        )
+        builder.load(builder.bitcast(builder.gep(numbers.data, [_WORD(BLOCK * i)]), kind.as_pointer()), align=4)
         for i in (0, 1)
     )
     score = builder.fadd(builder.fmul(step, builder.uitofp(summed, kind)), low)

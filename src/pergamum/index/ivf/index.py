@@ -49,29 +49,7 @@ OUTGROWN: Final = 2
 READ_AT_LEAST: Final = 16
 READ_A_PARTITION: Final = 2
 """Vectors read beyond k at most: so many, and so many for each partition looked into."""
-_EFFORTS: Final = (
-    1,
-    2,
-    3,
-    4,
-    6,
-    9,
-    13,
-    20,
-    30,
-    45,
-    68,
-    100,
-    150,
-    225,
-    340,
-    500,
-    750,
-    1100,
-    1700,
-    2500,
-    4000,
-)
+_EFFORTS: Final = (1, 2, 3, 4, 6, 9, 13, 20, 30, 45, 68, 100, 150, 225, 340, 500, 750, 1100, 1700, 2500, 4000)
 _METRICS: Final = list(Metric)
 
 
@@ -96,14 +74,7 @@ class IvfIndex:
         object.__setattr__(self, "_head", head_of(_METRICS.index(self.metric), self.shape))
 
     @classmethod
-    def build(
-        cls,
-        vectors: Matrix,
-        metric: Metric,
-        live: SlotMask,
-        params: IvfParams,
-        job: Job,
-    ) -> Self:
+    def build(cls, vectors: Matrix, metric: Metric, live: SlotMask, params: IvfParams, job: Job) -> Self:
         """Return an index of all live rows of `vectors`. Raises `Cancelled`."""
         job.report(0.0)
         slots = np.flatnonzero(live.flags(len(vectors)))
@@ -162,15 +133,7 @@ class IvfIndex:
         kept = joined([taken_out(parts, alive), *added])
         shape, arena = assembled(self.dimension, made, kept, spread, len(vectors))
         job.report(1.0)
-        return type(self)(
-            self.dimension,
-            self.metric,
-            self.params,
-            len(vectors),
-            self.made_for,
-            shape,
-            arena,
-        )
+        return type(self)(self.dimension, self.metric, self.params, len(vectors), self.made_for, shape, arena)
 
     def search(self, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, route: Route) -> Neighbours:
         """Return for each query near allowed slots; see `BuiltIndex.search`."""
@@ -196,13 +159,7 @@ class IvfIndex:
     def save(self, folder: Path) -> None:
         """Write the index into `folder`; see docs/formats/ivf-index.md."""
         saved = snapshot.Saved(
-            self.dimension,
-            self.metric,
-            self.params,
-            self.count,
-            self.made_for,
-            self.shape,
-            self.arena,
+            self.dimension, self.metric, self.params, self.count, self.made_for, self.shape, self.arena
         )
         snapshot.write(folder, saved)
 

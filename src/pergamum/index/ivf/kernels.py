@@ -67,11 +67,7 @@ def read(
     REQUIRES: the results hold the k best of the first `start`. Returns their number. Cost: O((stop - start) * d).
     """
     norm, k = scratch.facts[UNIT] if aim.metric == COSINE else 0.0, len(slots)
-    found, scores, lines = (
-        scratch.found,
-        scratch.scores,
-        min(vectors.shape[1] // LINE_FLOATS + 1, MOST_LINES),
-    )
+    found, scores, lines = scratch.found, scratch.scores, min(vectors.shape[1] // LINE_FLOATS + 1, MOST_LINES)
     size, farthest, hope = min(start, k), np.inf, -np.inf
     for i in range(start, min(start + AHEAD, stop)):
         prefetch(vectors, np.int64(found[i]), lines)
@@ -92,13 +88,7 @@ def read(
 
 @kernel(types.void, MATRIX, FLOATS, AIM, I8, SCRATCH, heap.KEYS, heap.SLOTS)
 def verify(
-    vectors: Matrix,
-    raw: Floats,
-    aim: Aim,
-    size: Whole,
-    scratch: Scratch,
-    distances: heap.Keys,
-    slots: heap.Slots,
+    vectors: Matrix, raw: Floats, aim: Aim, size: Whole, scratch: Scratch, distances: heap.Keys, slots: heap.Slots
 ) -> None:
     """Read the best of the `size` candidates, then those of the others that have hope. O(size + read * d)."""
     if size == 0:
@@ -114,19 +104,7 @@ def verify(
     heap.sort(distances, slots, found)
 
 
-@kernel(
-    types.UniTuple(I8, 2),
-    BYTES,
-    LONGS,
-    I8,
-    I8,
-    U1S,
-    MATRIX,
-    MATRIX,
-    FLAGS,
-    array(F8, 2),
-    array(I8, 2),
-)
+@kernel(types.UniTuple(I8, 2), BYTES, LONGS, I8, I8, U1S, MATRIX, MATRIX, FLAGS, array(F8, 2), array(I8, 2))
 def search(
     arena: Bytes,
     head: Longs,

@@ -24,15 +24,9 @@ class IvfParams:
         """Check and take parameters as a request gives them. Raises `InvalidField`."""
         for name, value in params.items():
             if name != "partitions":
-                raise InvalidField(
-                    f"index.params.{name}",
-                    "ivf has no such parameter; it takes partitions",
-                )
+                raise InvalidField(f"index.params.{name}", "ivf has no such parameter; it takes partitions")
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_PARTITIONS:
-                raise InvalidField(
-                    "index.params.partitions",
-                    f"must be a whole number from 1 to {MOST_PARTITIONS}",
-                )
+                raise InvalidField("index.params.partitions", f"must be a whole number from 1 to {MOST_PARTITIONS}")
         return cls(**params)  # type: ignore[arg-type]  # checked above
 
     def chosen(self, count: int, metric: Metric) -> int:

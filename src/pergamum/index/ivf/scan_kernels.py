@@ -47,14 +47,7 @@ def portable_sums(codes: Bytes, start: Whole, pairs: Whole, tables: Bytes, sums:
 
 
 @kernel(types.void, I8, BYTES, I8, I8, U1S, U2S, inline=True)
-def fastscan_sums(
-    body: Whole,
-    codes: Bytes,
-    start: Whole,
-    pairs: Whole,
-    tables: Bytes,
-    sums: fastscan.Sums,
-) -> None:
+def fastscan_sums(body: Whole, codes: Bytes, start: Whole, pairs: Whole, tables: Bytes, sums: fastscan.Sums) -> None:
     """Do what `portable_sums` does, by the body of this processor."""
     if body == SPECIAL:
         fastscan.special_sums(codes, start, pairs, tables, sums)
@@ -128,13 +121,7 @@ def forget(scratch: Scratch) -> None:
 
 @kernel(I8, BYTES, I8, TERMS, FLAGS, I8, FLAG, SCRATCH, inline=True)
 def scan_block(
-    block: Bytes,
-    pairs: Whole,
-    terms: tuple[Real, Real, Real],
-    flags: Flags,
-    size: Whole,
-    once: bool,
-    scratch: Scratch,
+    block: Bytes, pairs: Whole, terms: tuple[Real, Real, Real], flags: Flags, size: Whole, once: bool, scratch: Scratch
 ) -> Whole:
     """Add the allowed slots of a block whose estimates reach the floor to the `size` candidates; return how many.
 

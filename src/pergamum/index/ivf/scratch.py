@@ -60,17 +60,7 @@ INDEX_BYTES: Final = 192
 def _sizes(shape: Shape, room: int) -> Iterator[int]:
     """Yield the bytes of each array of `Scratch`."""
     p, m, wide = shape.partitions, shape.codes, BLOCK * -(-shape.partitions // BLOCK)
-    yield from (
-        4 * WIDTH * m,
-        WIDTH * m,
-        4 * wide,
-        4 * p,
-        4 * wide,
-        8 * p,
-        p,
-        4 * m,
-        TABLE * m,
-    )
+    yield from (4 * WIDTH * m, WIDTH * m, 4 * wide, 4 * p, 4 * wide, 8 * p, p, 4 * m, TABLE * m)
     yield from (
         2 * BLOCK,
         4 * BLOCK,

@@ -77,15 +77,7 @@ def read(folder: Path, *, checked: bool = False) -> Saved:
     arena = cut.array(np.uint8, int(places_of(shape)[-1]))
     cut.finish(None if checked else header.checksum)
     params = IvfParams(header.asked or None)
-    return Saved(
-        header.dimension,
-        header.metric,
-        params,
-        header.covered,
-        header.made_for,
-        shape,
-        arena,
-    )
+    return Saved(header.dimension, header.metric, params, header.covered, header.made_for, shape, arena)
 
 
 def _header(saved: Saved, checksum: int) -> bytes:
@@ -108,19 +100,9 @@ def _header(saved: Saved, checksum: int) -> bytes:
 def _read_header(path: Path, header: bytes) -> _Header:
     if len(header) < HEADER_BYTES or header[:8] != MAGIC:
         raise Damaged(str(path), "is not an ivf index")
-    (
-        _,
-        version,
-        dimension,
-        metric,
-        asked,
-        partitions,
-        blocks,
-        covered,
-        made_for,
-        checksum,
-        own,
-    ) = _HEADER.unpack_from(header)
+    (_, version, dimension, metric, asked, partitions, blocks, covered, made_for, checksum, own) = _HEADER.unpack_from(
+        header
+    )
     if version > FORMAT:
         raise NewerFormat(str(path), version, FORMAT)
     if zlib.crc32(header[: _HEADER.size - 4]) != own or any(header[_HEADER.size :]):
@@ -130,13 +112,4 @@ def _read_header(path: Path, header: bytes) -> _Header:
     sensible = 1 <= dimension <= MAX_DIMENSION and metric < len(_METRICS) and 1 <= partitions <= MOST_PARTITIONS
     if not (sensible and asked <= MOST_PARTITIONS and blocks <= MOST_BLOCKS):
         raise Damaged(str(path), "the header makes no sense")
-    return _Header(
-        dimension,
-        _METRICS[metric],
-        asked,
-        partitions,
-        blocks,
-        covered,
-        made_for,
-        checksum,
-    )
+    return _Header(dimension, _METRICS[metric], asked, partitions, blocks, covered, made_for, checksum)

@@ -23,17 +23,8 @@ from pergamum.index.ivf.scratch import ROOM, TRAIL, Scratch
 from pergamum.index.jit import F8, FLAG, I8, array, kernel, named
 
 F4 = types.float32
-F4S, I4S, U1S, U2S = (
-    array(F4, 1),
-    array(types.int32, 1),
-    array(types.uint8, 1),
-    array(types.uint16, 1),
-)
-FLOATS, BYTES, LONGS = (
-    array(F4, 1, readonly=True),
-    array(types.uint8, 1, readonly=True),
-    array(I8, 1, readonly=True),
-)
+F4S, I4S, U1S, U2S = array(F4, 1), array(types.int32, 1), array(types.uint8, 1), array(types.uint16, 1)
+FLOATS, BYTES, LONGS = array(F4, 1, readonly=True), array(types.uint8, 1, readonly=True), array(I8, 1, readonly=True)
 MATRIX, ROWS = array(F4, 2, readonly=True), array(types.uint8, 2, readonly=True)
 TILES = array(types.uint8, 3, readonly=True)
 FLAGS = array(FLAG, 1, readonly=True)
