@@ -17,7 +17,7 @@ from pergamum.index.ivf.params import IvfParams
 from pergamum.index.ivf.snapshot import NAME
 from pergamum.index.mask import SlotMask
 from tests.support.built import ALL, assert_lawful, clustered, quiet, recall, some_dead, truth
-from tests.support.kernels import compiled_only, prepare_kernels
+from tests.support.kernels import compiled_only, hard_vectors, prepare_kernels
 
 metrics = pytest.mark.parametrize("metric", list(Metric))
 pytestmark = compiled_only
@@ -93,6 +93,22 @@ def test_growing_keeps_the_partitions_until_they_are_outgrown() -> None:
     np.testing.assert_array_equal(grown.partitions.centroids, index.partitions.centroids)
     assert (grown.made_for, grown.count) == (500, OUTGROWN * 500)
     assert (outgrown.made_for, outgrown.count) == (len(vectors), len(vectors))
+
+
+@metrics
+@pytest.mark.parametrize(("first", "later"), [("normal", "huge"), ("denormal", "normal"), ("tiny", "largest")])
+def test_growing_takes_vectors_however_far_beyond_the_first(metric: Metric, first: str, later: str) -> None:
+    """Their numbers, in units of the scale, and the squares of these, are beyond float32."""
+    near = hard_vectors(first, 100, 5, 1)
+    vectors = np.concatenate([near, hard_vectors(later, 30, 5, 2)])
+
+    index = build(near, metric).grown(vectors, ALL, quiet())
+
+    assert list(index.faults()) == []
+    for queries in (vectors[:3], vectors[-3:]):
+        for allowed in (ALL, ALL.without(range(100))):
+            found = index.search(queries, 20, vectors, allowed, effort(20))
+            assert_lawful(found, metric, queries, 20, vectors, allowed)
 
 
 def test_growing_drops_what_has_died() -> None:

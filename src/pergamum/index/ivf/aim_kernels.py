@@ -9,7 +9,7 @@ from numba import types
 from pergamum.index.distance_kernels import COSINE, DOT, L2, dot
 from pergamum.index.ivf import fastscan
 from pergamum.index.ivf.fastscan import MOST_ENTRY, MOST_SUM
-from pergamum.index.ivf.layout import BLOCK, SCALE, Floats, Partitions
+from pergamum.index.ivf.layout import BLOCK, FARTHEST, SCALE, Floats, Partitions
 from pergamum.index.ivf.scratch import ANCHOR, SQUARE, UNIT, Scratch
 from pergamum.index.ivf.select_kernels import MAGNITUDE, least_between, least_of, to_ranks
 from pergamum.index.ivf.tiles import BODY, tile_dots
@@ -17,8 +17,6 @@ from pergamum.index.ivf.views import F4, FLOATS, PARTITIONS, SCRATCH
 from pergamum.index.jit import F8, I8, Real, Whole, array, kernel
 from pergamum.index.registers import lowest
 
-FARTHEST = np.float32(1e15)
-"""Numbers of a query are cut off here, in units of the scale: their squares stay in float32."""
 MOST_DIGIT = np.float32(127)
 LEAST_STEP = np.float32(1e-30)
 """Of look-ups; one by it is a number."""
@@ -42,12 +40,12 @@ def unit_of(raw: Floats, metric: Whole, scale: Real) -> Real:
 @kernel(types.void, FLOATS, I8, PARTITIONS, SCRATCH)
 def set_query(raw: Floats, metric: Whole, partitions: Partitions, scratch: Scratch) -> None:
     """Put y into `query`, and what belongs to it into `facts`. O(d)."""
-    query, middle, facts = scratch.query, partitions.middle, scratch.facts
+    query, middle, facts, farthest = scratch.query, partitions.middle, scratch.facts, np.float32(FARTHEST)
     unit = unit_of(raw, metric, partitions.facts[SCALE])
     for i in range(len(raw)):
         number = np.float32(np.float64(raw[i]) / unit)
-        number = min(FARTHEST, number)
-        query[i] = max(-FARTHEST, number)
+        number = min(farthest, number)
+        query[i] = max(-farthest, number)
     facts[ANCHOR] = 0.0 if metric == L2 else dot(query, middle)
     if metric != DOT:
         for i in range(len(raw)):

@@ -42,6 +42,8 @@ UNIT: Final = 4
 """Dimensions of a centroid that lie side by side in a tile."""
 NUMBERS: Final = 3 * 4
 """Bytes of a slot in its block beside its codes: gain, shift, slot."""
+FARTHEST: Final = 1e15
+"""Numbers of queries, and of vectors that come later, are cut off here, in units of the scale: squares stay finite."""
 _AT_ONCE: Final = 4_096
 
 
@@ -157,13 +159,16 @@ def numbers_of(partitions: Partitions) -> tuple[Floats, Floats, Slots]:
 
 
 def represented(vectors: Matrix, metric: Metric, scale: float, middle: Floats | None = None) -> Floats:
-    """Return x of each row, padded with zeros to whole codes, as f4 (n, 2 m); without `middle` it stays in."""
+    """Return x of each row, padded with zeros to whole codes, as f4 (n, 2 m); without `middle` it stays in.
+
+    REQUIRES, without `middle`: `scale` is that of these vectors.
+    """
     padded = np.zeros((len(vectors), WIDTH * codes_of(vectors.shape[1])), np.float32)
     for start in range(0, len(vectors), _AT_ONCE):
         wide = np.asarray(vectors[start : start + _AT_ONCE], dtype=np.float64)
         wide = wide / (np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, None] if metric is Metric.COSINE else scale)
         if middle is not None:
-            wide -= middle[: wide.shape[1]]
+            wide = np.clip(wide, -FARTHEST, FARTHEST) - middle[: wide.shape[1]]
         padded[start : start + _AT_ONCE, : wide.shape[1]] = wide
     return padded
 
