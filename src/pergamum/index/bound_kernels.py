@@ -6,16 +6,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, config, types
+from numba import carray, types
 from numba.core.base import BaseContext
-from numba.core.typing import Context, Signature
-from numba.extending import intrinsic
+from numba.core.typing import Signature
 from numba.np.arrayobj import make_array, populate_array
 
 from pergamum.index.bound import ADDRESS, COLUMNS, ROWS, Bound
 from pergamum.index.jit import I8, Whole, array
+from pergamum.index.registers import in_registers
 
-_Emitter: TypeAlias = Callable[[BaseContext, ir.IRBuilder, Signature, Sequence[ir.Value]], ir.Value]
 Taken: TypeAlias = Callable[[Bound, Whole], Any]
 """taken(table, place): the array in row `place` of a `Bound`, of the type that was asked for."""
 
@@ -45,15 +44,10 @@ def taken(kind: types.Array) -> Taken:
         )
         return whole._getvalue()
 
-    @intrinsic
-    def compiled(_: Context, table: types.Type, place: types.Type) -> tuple[Signature, _Emitter]:  # noqa: ARG001  # emit takes it
-        return kind(table, types.int64), emit
-
     def looped(table: Bound, place: Whole) -> Whole:
         shape = tuple(int(size) for size in table[place, ROWS : ROWS + kind.ndim])
         if 0 in shape:
             return np.empty(shape, np.dtype(str(kind.dtype)))
         return carray(ctypes.c_void_p(int(table[place, ADDRESS])), shape, np.dtype(str(kind.dtype)))
 
-    chosen: Taken = looped if config.DISABLE_JIT else compiled
-    return chosen
+    return in_registers(looped, kind, emit)

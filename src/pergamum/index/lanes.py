@@ -10,16 +10,15 @@ from typing import Final, TypeAlias
 
 import numpy as np
 from llvmlite import ir
-from numba import config, types
+from numba import types
 from numba.core import cgutils
 from numba.core.base import BaseContext
-from numba.core.typing import Context, Signature
-from numba.extending import intrinsic
+from numba.core.typing import Signature
 
 from pergamum.domain.vectors import Vector
 from pergamum.index.distance import LANES
+from pergamum.index.registers import in_registers
 
-_Emitter: TypeAlias = Callable[[BaseContext, ir.IRBuilder, Signature, Sequence[ir.Value]], ir.Value]
 _Term: TypeAlias = Callable[[ir.IRBuilder, ir.Value, ir.Value], ir.Value]
 
 _F4, _F8, _WORD, _I32 = ir.FloatType(), ir.DoubleType(), ir.IntType(64), ir.IntType(32)
@@ -41,24 +40,6 @@ def _looped_gaps(q: Vector, v: Vector) -> float:
     for i in range(len(q)):
         sums[i % LANES] += gaps[i] * gaps[i]
     return float(((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7])))
-
-
-@intrinsic
-def _products(_: Context, q: types.Type, v: types.Type) -> tuple[Signature, _Emitter]:
-    """Do what `_looped_products` does."""
-    return types.float64(q, v), _emit_products
-
-
-@intrinsic
-def _gaps(_: Context, q: types.Type, v: types.Type) -> tuple[Signature, _Emitter]:
-    """Do what `_looped_gaps` does."""
-    return types.float64(q, v), _emit_gaps
-
-
-products: Final = _looped_products if config.DISABLE_JIT else _products
-"""products(q, v): sum q v of two float32 vectors of the same length, in float64."""
-gaps: Final = _looped_gaps if config.DISABLE_JIT else _gaps
-"""gaps(q, v): sum (q - v)^2, likewise."""
 
 
 def _emit_products(
@@ -123,3 +104,9 @@ def _lane_sum(builder: ir.IRBuilder, lanes: ir.Value) -> ir.Value:
     while len(parts) > 1:
         parts = [builder.fadd(left, right) for left, right in zip(parts[::2], parts[1::2], strict=True)]
     return parts[0]
+
+
+products: Final = in_registers(_looped_products, types.float64, _emit_products)
+"""products(q, v): sum q v of two float32 vectors of the same length, in float64."""
+gaps: Final = in_registers(_looped_gaps, types.float64, _emit_gaps)
+"""gaps(q, v): sum (q - v)^2, likewise."""

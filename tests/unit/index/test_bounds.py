@@ -139,7 +139,7 @@ def test_the_special_instruction_and_the_plain_loop_give_the_same_integers(dimen
         for row in range(3):
             sums = np.zeros((2, 2, 64), dtype=np.int32)
             kernels.portable_dots(block.codes, group, digits, row, sums[0])
-            found = special(block, all_allowed, (group, group + 1), 0, codes, row, np.inf, sums[1])
+            found = special(block, all_allowed, (group, group + 1), kernels.Asked(0, row, np.inf), codes, sums[1])
             assert found == group
             np.testing.assert_array_equal(sums[0], sums[1])
 
@@ -162,7 +162,7 @@ def test_both_bodies_stop_at_the_same_groups(metric: Metric, kind: str, other: s
         for begin in range(8):
             found = [Work.begin(1, 1), Work.begin(1, 1)]
             at = [
-                body(block, allowed, (begin, 8), _METRICS.index(metric), codes, 0, limit, work.sums)
+                body(block, allowed, (begin, 8), kernels.Asked(_METRICS.index(metric), 0, limit), codes, work.sums)
                 for body, work in zip((kernels.portable_next_within, special), found, strict=True)
             ]
             assert at[0] == at[1]
@@ -187,8 +187,7 @@ def test_no_group_is_passed_that_holds_a_bound_within_the_limit(
 
     exact = distance.distances(metric, query[0], vectors)
     for limit in np.maximum(np.concatenate([low[::8], high[::8]]), 0.0 if metric is Metric.L2 else -np.inf):
-        found = kernels.portable_next_within(
-            block, all_allowed, (0, 1), _METRICS.index(metric), codes, 0, limit, work.sums
-        )
+        asked = kernels.Asked(_METRICS.index(metric), 0, limit)
+        found = kernels.portable_next_within(block, all_allowed, (0, 1), asked, codes, work.sums)
         assert found == 0 or (exact > limit).all()
         assert metric is not Metric.L2 or found == 0 or (low > limit).all()

@@ -8,17 +8,17 @@ the threshold.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import config, types
 
 from pergamum.domain.vectors import Matrix
-from pergamum.index import heap
+from pergamum.index import heap, registers
 from pergamum.index.bound import Bound
 from pergamum.index.bound_kernels import BOUND, taken
-from pergamum.index.brute_force import vnni
 from pergamum.index.brute_force.blocks import GROUP, GROUPS, Block
-from pergamum.index.brute_force.vnni import vnni_next_within
+from pergamum.index.brute_force.vnni import WIDENED, vnni_next_within
 from pergamum.index.brute_force.work import (
     CANDIDATES,
     CEILINGS,
@@ -41,8 +41,17 @@ from pergamum.index.quantize_kernels import encode_queries
 PORTABLE, VNNI = 0, 1
 """Bodies of the dot products: the reference, and the one for processors that have the instruction."""
 
-BODY = VNNI if vnni.AVAILABLE and not config.DISABLE_JIT else PORTABLE
+BODY = VNNI if registers.VNNI and not config.DISABLE_JIT else PORTABLE
 """The body for this processor."""
+
+
+class Asked(NamedTuple):
+    """What a search for the next group looks for: slots that a limit does not rule out, of one of the queries."""
+
+    metric: int
+    row: int
+    limit: float
+
 
 _F4, _I4 = types.float32, types.int32
 _CODES = array(types.uint8, 3, readonly=True)
@@ -53,7 +62,7 @@ QUERIES = named(QueryCodes, array(_F4, 2, readonly=True), _DIGITS, array(F8, 2))
 _MATRIX = array(_F4, 2, readonly=True)
 _FLAGS = array(FLAG, 1, readonly=True)
 _SUMS, _BOUNDS, _TERMS = array(_I4, 2), array(F8, 2), array(F8, 2)
-_SPAN, _GROUPS = types.UniTuple(I8, 3), types.UniTuple(I8, 2)
+_SPAN, _GROUPS, _ASKED = types.UniTuple(I8, 3), types.UniTuple(I8, 2), named(Asked, I8, I8, F8)
 _codes, _scales, _squares = taken(array(types.uint8, 2, readonly=True)), taken(_SCALES), taken(_SQUARES)
 _f8_rows, _i8_rows, _i4_rows = taken(array(F8, 2)), taken(array(I8, 2)), taken(array(_I4, 2))
 _f8_line, _digits = taken(array(F8, 1)), taken(array(types.int8, 2))
@@ -128,7 +137,7 @@ def count_gaps(sums: Integers, block: Block, first: int, terms: Doubles, row: in
         total = square + scale * scale * block.squares[slot]
         gap = total - 2.0 * scale * (step * (256.0 * sums[0, lane] + sums[1, lane] - offset))
         reach = block.errors[slot] + lost + limit
-        within += gap - ROUNDING * total <= reach * reach * vnni.WIDENED
+        within += gap - ROUNDING * total <= reach * reach * WIDENED
     return within
 
 
@@ -220,22 +229,16 @@ def none_allowed(allowed: Flags, start: int) -> bool:
     return not any_allowed
 
 
-@kernel(I8, _BLOCK, _FLAGS, _GROUPS, I8, QUERIES, I8, F8, _SUMS)
+@kernel(I8, _BLOCK, _FLAGS, _GROUPS, _ASKED, QUERIES, _SUMS)
 def portable_next_within(
-    block: Block,
-    allowed: Flags,
-    groups: tuple[int, int],
-    metric: int,
-    queries: QueryCodes,
-    row: int,
-    limit: float,
-    sums: Integers,
+    block: Block, allowed: Flags, groups: tuple[int, int], asked: Asked, queries: QueryCodes, sums: Integers
 ) -> int:
-    """Return the first of `groups` (begin, stop) with an allowed slot and one that `limit` does not rule out, or stop.
+    """Return the first of `groups` (begin, stop) with an allowed slot and one within the limit; else stop.
 
     The one need not be the other: flags only spare work here. `sums` are then those of the group returned.
     Cost     O(groups * 64 * d) time, O(1) memory. The reference of `vnni_next_within`.
     """
+    metric, row, limit = asked
     for group in range(groups[0], groups[1]):
         start = GROUP * group
         if none_allowed(allowed, start):
@@ -250,22 +253,14 @@ def portable_next_within(
     return groups[1]
 
 
-@kernel(I8, I8, _BLOCK, _FLAGS, _GROUPS, I8, QUERIES, I8, F8, _SUMS, inline=True)
+@kernel(I8, I8, _BLOCK, _FLAGS, _GROUPS, _ASKED, QUERIES, _SUMS, inline=True)
 def next_within(
-    body: int,
-    block: Block,
-    allowed: Flags,
-    groups: tuple[int, int],
-    metric: int,
-    queries: QueryCodes,
-    row: int,
-    limit: float,
-    sums: Integers,
+    body: int, block: Block, allowed: Flags, groups: tuple[int, int], asked: Asked, queries: QueryCodes, sums: Integers
 ) -> Whole:
     """Do what `portable_next_within` does, by the body of this processor."""
     if body == VNNI:
-        return vnni_next_within(block, allowed, groups, metric, queries, row, limit, sums)
-    return portable_next_within(block, allowed, groups, metric, queries, row, limit, sums)
+        return vnni_next_within(block, allowed, groups, asked, queries, sums)
+    return portable_next_within(block, allowed, groups, asked, queries, sums)
 
 
 @kernel(types.void, _BLOCK, I8, I8, QUERIES, I8, WORK)
@@ -301,7 +296,8 @@ def scan(
     while group < last:
         stop = group + 1 if many else last
         for row in range(len(work.limits)):
-            found = next_within(body, block, allowed, (group, stop), metric, queries, row, work.limits[row], work.sums)
+            asked = Asked(metric, row, work.limits[row])
+            found = next_within(body, block, allowed, (group, stop), asked, queries, work.sums)
             if found == stop:
                 continue
             start = GROUP * found

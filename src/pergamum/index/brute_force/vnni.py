@@ -1,15 +1,13 @@
 """The search for the next group of codes that a threshold does not rule out, in registers from the codes to the answer.
 
-Only `kernels.py` imports this. `vpdpbusd` multiplies 64 pairs of bytes and adds by fours; it is reached by LLVM IR,
-because no compiler finds it in a plain loop over this layout. Its sums wrap at 32 bits and never saturate;
-255 * 128 * 16,384 < 2^31, so they do not wrap either. What follows them is written in LLVM IR too: groups go by at the
-speed of memory only if nothing else, no test of a flag and no store, takes its time between them.
+Only `kernels.py` imports this. Not the products alone are written in LLVM IR: groups go by at the speed of memory only
+if nothing else, no test of a flag and no store, takes its time between them.
 """
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.base import BaseContext
@@ -17,33 +15,20 @@ from numba.core.typing import Context, Signature
 from numba.extending import intrinsic
 
 from pergamum.index.distance_kernels import L2
-from pergamum.index.quantize import (
-    BASE,
-    ERROR,
-    OFFSET,
-    PER_ERROR,
-    PER_SCALE,
-    ROUNDING,
-    SQUARE,
-    STEP,
-    TERMS,
-)
-from pergamum.index.registers import emit_nothing, every, splat
+from pergamum.index.quantize import BASE, ERROR, OFFSET, PER_ERROR, PER_SCALE, ROUNDING, SQUARE, STEP, TERMS
+from pergamum.index.registers import REGISTER, VNNI, Emitter, ask, emit_nothing, every, multiplied, splat
 
-AVAILABLE = bool(binding.get_host_cpu_features().get("avx512vnni", False))
-"""What the processor reports."""
 WIDENED = 1.0 + 2.0**-30
 """Factor of a squared reach that covers ROUNDING and the rounding of the test; see `count_gaps` of kernels.py."""
 
 _BYTE, _I32, _WORD, _F8 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.DoubleType()
 _LANES, _REGISTERS = 16, 4
-_LINE, _FLAGS = ir.VectorType(_I32, _LANES), ir.VectorType(_BYTE, _LANES * _REGISTERS)
+_FLAGS = ir.VectorType(_BYTE, _LANES * _REGISTERS)
 _NARROW, _WIDE = ir.VectorType(ir.FloatType(), _LANES), ir.VectorType(_F8, _LANES)
 
 _AHEAD = 128
 """Lines of 64 bytes between what is multiplied and what is fetched from memory."""
 
-_Emitter: TypeAlias = Callable[[BaseContext, ir.IRBuilder, Signature, Sequence[ir.Value]], ir.Value]
 _Test: TypeAlias = Callable[[ir.IRBuilder, "_Scan", ir.Value, ir.Value], ir.Value]
 
 
@@ -69,26 +54,25 @@ def vnni_next_within(
     block: types.Type,
     allowed: types.Type,
     groups: types.Type,
-    metric: types.Type,
+    asked: types.Type,
     queries: types.Type,
-    row: types.Type,
-    limit: types.Type,
     sums: types.Type,
-) -> tuple[Signature, _Emitter]:
-    """Do what `portable_next_within` of kernels.py does: the same groups, the same sums. REQUIRES `AVAILABLE`.
+) -> tuple[Signature, Emitter]:
+    """Do what `portable_next_within` of kernels.py does: the same groups, the same sums. REQUIRES `VNNI`.
 
     Cost     units * 8 instructions a group and some 120 for its test, O(1) memory: accumulators stay in registers.
              Lines are asked for 8 KiB ahead, across the page borders where the processor's own prefetcher stops.
     """
-    signature = types.int64(block, allowed, groups, metric, queries, row, limit, sums)
-    return signature, _emit if AVAILABLE else emit_nothing
+    signature = types.int64(block, allowed, groups, asked, queries, sums)
+    return signature, _emit if VNNI else emit_nothing
 
 
 def _emit(context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
     """Write the loop over groups, once for l2 and once for the other metrics."""
     scan = _operands(context, builder, signature, arguments)
     place = cgutils.alloca_once_value(builder, builder.extract_value(arguments[2], 0))
-    with builder.if_else(builder.icmp_signed("==", arguments[3], _WORD(L2))) as (gaps, products):
+    metric = builder.extract_value(arguments[3], 0)
+    with builder.if_else(builder.icmp_signed("==", metric, _WORD(L2))) as (gaps, products):
         with gaps:
             _emit_groups(builder, scan, place, _gap_test(builder, scan))
         with products:
@@ -109,20 +93,20 @@ def _operands(
     codes, scales, errors, squares = fields(0)
     _, digits, terms = fields(4)
     whole = context.make_array(signature.args[0].types[0])(context, builder, builder.extract_value(arguments[0], 0))
-    units, row = builder.extract_value(whole.shape, 1), arguments[5]
+    units, row = builder.extract_value(whole.shape, 1), builder.extract_value(arguments[3], 1)
     numbers = builder.bitcast(digits, _I32.as_pointer())
     return _Scan(
-        codes=builder.bitcast(codes, _LINE.as_pointer()),
+        codes=builder.bitcast(codes, REGISTER.as_pointer()),
         units=units,
         scales=builder.bitcast(scales, _NARROW.as_pointer()),
         errors=builder.bitcast(errors, _NARROW.as_pointer()),
-        squares=builder.bitcast(squares, _LINE.as_pointer()),
+        squares=builder.bitcast(squares, REGISTER.as_pointer()),
         allowed=builder.bitcast(address(signature.args[1], arguments[1]), _FLAGS.as_pointer()),
         stop=builder.extract_value(arguments[2], 1),
         digits=builder.gep(numbers, [builder.mul(row, builder.mul(units, _WORD(2)))]),
         terms=builder.gep(terms, [builder.mul(row, _WORD(TERMS))]),
-        limit=arguments[6],
-        sums=builder.bitcast(address(signature.args[7], arguments[7]), _LINE.as_pointer()),
+        limit=builder.extract_value(arguments[3], 2),
+        sums=builder.bitcast(address(signature.args[5], arguments[5]), REGISTER.as_pointer()),
     )
 
 
@@ -164,20 +148,20 @@ def _any(builder: ir.IRBuilder, mask: ir.Value) -> ir.Value:
 def _multiplied(builder: ir.IRBuilder, scan: _Scan, group: ir.Value) -> list[ir.Value]:
     """Write the loop over units; return where the sums are, four registers of the high digits, then of the low."""
     first = builder.mul(builder.mul(group, scan.units), _WORD(_REGISTERS))
-    sums = [cgutils.alloca_once(builder, _LINE) for _ in range(2 * _REGISTERS)]
+    sums = [cgutils.alloca_once(builder, REGISTER) for _ in range(2 * _REGISTERS)]
     for register in sums:
-        builder.store(every(_LINE, 0), register)
+        builder.store(every(REGISTER, 0), register)
     with cgutils.for_range(builder, scan.units) as loop:
         high, low = (
-            splat(builder, builder.load(builder.gep(scan.digits, [place]), align=1), _LINE)
+            splat(builder, builder.load(builder.gep(scan.digits, [place]), align=1), REGISTER)
             for place in (loop.index, builder.add(scan.units, loop.index))
         )
         line = builder.add(first, builder.mul(loop.index, _WORD(_REGISTERS)))
         for register in range(_REGISTERS):
-            _prefetch(builder, builder.gep(scan.codes, [builder.add(line, _WORD(register + _AHEAD))]))
+            ask(builder, builder.gep(scan.codes, [builder.add(line, _WORD(register + _AHEAD))]))
             codes_here = builder.load(builder.gep(scan.codes, [builder.add(line, _WORD(register))]), align=1)
-            _accumulate(builder, sums[register], codes_here, high)
-            _accumulate(builder, sums[_REGISTERS + register], codes_here, low)
+            for total, digits in ((sums[register], high), (sums[_REGISTERS + register], low)):
+                builder.store(multiplied(builder, builder.load(total), codes_here, digits), total)
     return sums
 
 
@@ -238,18 +222,3 @@ def _all(number: float) -> ir.Constant:
 def _widened(builder: ir.IRBuilder, lines: ir.Value, line: ir.Value) -> ir.Value:
     """Load sixteen float32 as float64."""
     return builder.fpext(builder.load(builder.gep(lines, [line]), align=4), _WIDE)
-
-
-def _prefetch(builder: ir.IRBuilder, pointer: ir.Value) -> None:
-    """Ask for the line at `pointer`; an address beyond the block is ignored by the processor."""
-    address = builder.bitcast(pointer, _BYTE.as_pointer())
-    kind = ir.FunctionType(ir.VoidType(), [address.type, _I32, _I32, _I32])
-    instruction = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-    builder.call(instruction, [address, _I32(0), _I32(3), _I32(1)])
-
-
-def _accumulate(builder: ir.IRBuilder, register: ir.Value, unsigned: ir.Value, signed: ir.Value) -> None:
-    """Add to `register` the sums by fours of unsigned bytes times signed bytes."""
-    kind = ir.FunctionType(_LINE, [_LINE, _LINE, _LINE])
-    instruction = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.vpdpbusd.512")
-    builder.store(builder.call(instruction, [builder.load(register), unsigned, signed]), register)

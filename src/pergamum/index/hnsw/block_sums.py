@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from numba import config, types
+from numba import types
 from numba.core import cgutils
 from numba.core.base import BaseContext
 from numba.core.typing import Context, Signature
@@ -19,7 +19,7 @@ from numba.extending import intrinsic
 
 from pergamum.index.hnsw.wide import CODES, FACTORS, GROUP, OFFSETS
 from pergamum.index.jit import Real, Whole
-from pergamum.index.registers import SHUFFLES, Emitter, add_to, emit_nothing, every, nibbles, splat
+from pergamum.index.registers import SHUFFLES, Emitter, add_to, ask, emit_nothing, every, in_registers, nibbles, splat
 
 _BYTE, _HALF, _I32, _WORD = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
 _LINE: Final = 64
@@ -66,23 +66,6 @@ def _looped_estimates(
     return sum(1 << j for j in range(GROUP) if keys[j] < limit)
 
 
-@intrinsic
-def _compiled_estimates(
-    _: Context,
-    blocks: types.Type,
-    start: types.Type,
-    sums: types.Type,
-    line: types.Type,
-    keys: types.Type,
-) -> tuple[Signature, Emitter]:
-    """Do what `_looped_estimates` does: the same operations in the same order, 32 at a time."""
-    return types.uint64(blocks, start, sums, line, keys), _emit_estimates
-
-
-estimates: Final = _looped_estimates if config.DISABLE_JIT else _compiled_estimates
-"""estimates(blocks, start, sums, (key, low, step, limit), keys): see `_looped_estimates`."""
-
-
 def _emit_sums(
     context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
 ) -> ir.Value:
@@ -96,10 +79,11 @@ def _emit_sums(
     both, high = (cgutils.alloca_once_value(builder, ir.Constant(halves, [0] * (width // 2))) for _ in range(2))
     asked = [builder.gep(blocks.data, [place]) for place in cgutils.unpack_tuple(builder, arguments[5])]
     for begin, line in itertools.product(asked, range(CODES // _LINE)):
-        _ask(builder, begin, _WORD(_LINE * line))
+        ask(builder, builder.gep(begin, [_WORD(_LINE * line)]))
     with cgutils.for_range(builder, arguments[2]) as register:
         for begin in asked:
-            _ask(builder, begin, builder.add(builder.mul(register.index, _WORD(_LINE)), _WORD(CODES)))
+            place = builder.add(builder.mul(register.index, _WORD(_LINE)), _WORD(CODES))
+            ask(builder, builder.gep(begin, [place]))
         for part in range(parts):
             place = builder.add(builder.mul(register.index, _WORD(parts)), _WORD(part))
             loaded = builder.load(builder.gep(codes, [place]), align=1)
@@ -116,13 +100,6 @@ def _emit_sums(
             add_to(builder, high, builder.lshr(added, every(halves, 8)))
     _store(builder, builder.load(both), builder.load(high), sums.data)
     return context.get_dummy_value()
-
-
-def _ask(builder: ir.IRBuilder, begin: ir.Value, place: ir.Value) -> None:
-    """Ask for the cache line at `place` bytes from `begin` on: to read it (0), into all caches (3), as data (1)."""
-    kind = ir.FunctionType(ir.VoidType(), [_BYTE.as_pointer(), _I32, _I32, _I32])
-    ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-    builder.call(ask, [builder.gep(begin, [place]), _I32(0), _I32(3), _I32(1)])
 
 
 def _emit_estimates(
@@ -142,6 +119,10 @@ def _emit_estimates(
     builder.store(found, builder.bitcast(keys.data, reals.as_pointer()), align=4)
     below = builder.fcmp_ordered("<", found, limit)
     return builder.zext(builder.bitcast(below, _I32), _WORD)
+
+
+estimates: Final = in_registers(_looped_estimates, types.uint64, _emit_estimates)
+"""estimates(blocks, start, sums, (key, low, step, limit), keys): see `_looped_estimates`."""
 
 
 def _store(builder: ir.IRBuilder, both: ir.Value, high: ir.Value, out: ir.Value) -> None:

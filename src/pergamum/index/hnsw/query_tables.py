@@ -4,21 +4,20 @@ Left to the compiler both went one number at a time, because a float has no orde
 Only kernels import this.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from llvmlite import ir
-from numba import config, types
+from numba import types
 from numba.core import cgutils
 from numba.core.base import BaseContext
-from numba.core.typing import Context, Signature
-from numba.extending import intrinsic
+from numba.core.typing import Signature
 
 from pergamum.index.arrays import LINE
 from pergamum.index.hnsw.wide import GROUP, UNIT, Bytes, Floats, patterns_of
 from pergamum.index.jit import Real, Whole
-from pergamum.index.registers import Emitter, every, splat
+from pergamum.index.registers import every, in_registers, splat
 
 _BYTE, _F4, _I32, _WORD = ir.IntType(8), ir.FloatType(), ir.IntType(32), ir.IntType(64)
 _REGISTER, _WHOLES = ir.VectorType(_F4, UNIT), ir.VectorType(_I32, UNIT)
@@ -36,12 +35,6 @@ def _looped_largest(x: Floats) -> Real:
     return np.abs(x).max()
 
 
-@intrinsic
-def _compiled_largest(_: Context, x: types.Type) -> tuple[Signature, Emitter]:
-    """Do what `_looped_largest` does."""
-    return types.float32(x), _emit_largest
-
-
 def _looped_tables(bits: Whole, turned: Floats, peak: Real, scale: Real, tables: Bytes) -> None:
     """Write (what a code adds to <z, R y> + peak) * scale, rounded, for all codes; see `make_tables`.
 
@@ -55,21 +48,6 @@ def _looped_tables(bits: Whole, turned: Floats, peak: Real, scale: Real, tables:
         entries = (((terms[0] + terms[1]) + (terms[2] + terms[3])) + peak) * scale + np.float32(0.5)
         start = 2 * LINE * (code // _CODES) + _place_of(code % _CODES)
         tables[start : start + GROUP] = np.tile(entries.astype(np.int32).astype(np.uint8), 2)
-
-
-@intrinsic
-def _compiled_tables(
-    _: Context, bits: types.Type, turned: types.Type, peak: types.Type, scale: types.Type, tables: types.Type
-) -> tuple[Signature, Emitter]:
-    """Do what `_looped_tables` does, to the bit: the same operations in the same order."""
-    return types.void(bits, turned, peak, scale, tables), _emit_tables
-
-
-_BODIES: Final[tuple[Callable[..., Any], Callable[..., Any]]] = (
-    (_looped_largest, _looped_tables) if config.DISABLE_JIT else (_compiled_largest, _compiled_tables)
-)
-largest, write_tables = _BODIES
-"""largest(x), write_tables(bits, turned, peak, scale, tables): see `_looped_largest`, `_looped_tables`."""
 
 
 def _emit_largest(
@@ -130,3 +108,9 @@ def _emit_register(builder: ir.IRBuilder, bits: int, first: ir.Value, line: Sequ
         for copy in (0, UNIT):
             place = builder.gep(out, [_WORD(_place_of(code) + copy)])
             builder.store(entries, builder.bitcast(place, kind.as_pointer()), align=1)
+
+
+largest: Final = in_registers(_looped_largest, types.float32, _emit_largest)
+"""largest(x): see `_looped_largest`."""
+write_tables: Final = in_registers(_looped_tables, types.void, _emit_tables)
+"""write_tables(bits, turned, peak, scale, tables): see `_looped_tables`."""

@@ -6,21 +6,19 @@ Source   the random Hadamard transforms of Ailon and Chazelle, "The fast Johnson
          power of two. What the two have not in common is paired once between them.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from llvmlite import ir
-from numba import config, types
+from numba import types
 from numba.core import cgutils
 from numba.core.base import BaseContext
-from numba.core.typing import Context, Signature
-from numba.extending import intrinsic
+from numba.core.typing import Signature
 
 from pergamum.index.hnsw.wide import UNIT, Floats
 from pergamum.index.jit import Whole, array, kernel
-
-_Emitter: TypeAlias = Callable[[BaseContext, ir.IRBuilder, Signature, Sequence[ir.Value]], ir.Value]
+from pergamum.index.registers import in_registers
 
 F4 = types.float32
 SIGNS, FLOATS = array(F4, 2, readonly=True), array(F4, 1)
@@ -52,35 +50,6 @@ def _looped_fours(x: Floats, start: Whole, gap: Whole) -> None:
     for first in (start, start + 2 * gap):
         _looped_pairs(x, first, gap, gap)
     _looped_pairs(x, start, 2 * gap, 2 * gap)
-
-
-@intrinsic
-def _compiled_lanes(_: Context, x: types.Type, signs: types.Type, turn: types.Type) -> tuple[Signature, _Emitter]:
-    """Do what `_looped_lanes` does, to the bit."""
-    return types.void(x, signs, turn), _emit_lanes
-
-
-@intrinsic
-def _compiled_pairs(
-    _: Context, x: types.Type, start: types.Type, gap: types.Type, count: types.Type
-) -> tuple[Signature, _Emitter]:
-    """Do what `_looped_pairs` does, to the bit."""
-    return types.void(x, start, gap, count), _emit_pairs
-
-
-@intrinsic
-def _compiled_fours(_: Context, x: types.Type, start: types.Type, gap: types.Type) -> tuple[Signature, _Emitter]:
-    """Do what `_looped_fours` does, to the bit, reading and writing every register once."""
-    return types.void(x, start, gap), _emit_fours
-
-
-_BODIES: Final[tuple[Any, Any, Any]] = (
-    (_looped_lanes, _looped_pairs, _looped_fours)
-    if config.DISABLE_JIT
-    else (_compiled_lanes, _compiled_pairs, _compiled_fours)
-)
-lanes, pairs, fours = _BODIES
-"""lanes(x, signs, turn), pairs(x, start, gap, count), fours(x, start, gap): see `_looped_lanes` and so on."""
 
 
 def _emit_lanes(
@@ -138,6 +107,14 @@ def _register(builder: ir.IRBuilder, start: ir.Value, number: ir.Value) -> ir.Va
 
 def _butterfly(builder: ir.IRBuilder, one: ir.Value, other: ir.Value) -> tuple[ir.Value, ir.Value]:
     return builder.fadd(one, other), builder.fsub(one, other)
+
+
+lanes: Final = in_registers(_looped_lanes, types.void, _emit_lanes)
+"""lanes(x, signs, turn): see `_looped_lanes`."""
+pairs: Final = in_registers(_looped_pairs, types.void, _emit_pairs)
+"""pairs(x, start, gap, count): see `_looped_pairs`."""
+fours: Final = in_registers(_looped_fours, types.void, _emit_fours)
+"""fours(x, start, gap): see `_looped_fours`; reads and writes every register once."""
 
 
 @kernel(types.void, SIGNS, FLOATS)

@@ -1,20 +1,18 @@
 """Making room in a sorted array: one move of memory. Only kernels import this."""
 
-from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from numba import config, types
+from numba import types
 from numba.core import cgutils
 from numba.core.base import BaseContext
-from numba.core.typing import Context, Signature
-from numba.extending import intrinsic
+from numba.core.typing import Signature
 
 from pergamum.index.jit import Whole
-
-_Emitter: TypeAlias = Callable[[BaseContext, ir.IRBuilder, Signature, Sequence[ir.Value]], ir.Value]
+from pergamum.index.registers import in_registers
 
 _BYTE, _WORD = ir.IntType(8), ir.IntType(64)
 
@@ -22,16 +20,6 @@ _BYTE, _WORD = ir.IntType(8), ir.IntType(64)
 def _looped_shift(pool: npt.NDArray[np.uint64], place: Whole, last: Whole) -> None:
     """Move the entries [place, last) up by one. O(last - place)."""
     pool[place + 1 : last + 1] = pool[place:last].copy()
-
-
-@intrinsic
-def _compiled_shift(_: Context, pool: types.Type, place: types.Type, last: types.Type) -> tuple[Signature, _Emitter]:
-    """Do what `_looped_shift` does: a loop that reads what it has just written goes one entry at a time."""
-    return types.void(pool, place, last), _emit_shift
-
-
-shift: Final = _looped_shift if config.DISABLE_JIT else _compiled_shift
-"""shift(pool, place, last): move the entries [place, last) up by one."""
 
 
 def _emit_shift(
@@ -46,3 +34,8 @@ def _emit_shift(
     move = cgutils.get_or_insert_function(builder.module, kind, "llvm.memmove.p0i8.p0i8.i64")
     builder.call(move, [builder.bitcast(target, pointer), builder.bitcast(source, pointer), size, ir.IntType(1)(0)])
     return context.get_dummy_value()
+
+
+shift: Final = in_registers(_looped_shift, types.void, _emit_shift)
+"""shift(pool, place, last): move the entries [place, last) up by one; a loop that reads what it has just written goes
+one entry at a time."""

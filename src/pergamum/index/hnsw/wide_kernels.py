@@ -212,6 +212,19 @@ def cut_by(limit: Real, reach: tuple[Real, Real], entry: Whole) -> Real:
     return min(limit, cut)
 
 
+@kernel(I8, ENTRIES, I8, _STRIDE, U8, MATRIX, inline=True)
+def keep(best: Entries, kept: Whole, stride: Stride, entry: Whole, vectors: Matrix) -> Whole:
+    """Put `entry` among the `kept` best, if it is one of `stride.keep`; return how many there are then.
+
+    Asks for the vector of one that is among the k nearest. O(kept).
+    """
+    if kept == stride.keep and entry > best[kept - 1]:
+        return kept
+    if insert(best, kept, stride.keep, entry) < stride.k:
+        prefetch(vectors, slot_of(entry), (4 * vectors.shape[1] + LINE - 1) // LINE)
+    return min(kept + 1, stride.keep)
+
+
 @kernel(I8, _TWO, ROWS, WIDE, MATRIX, AIM, _LINE, _STRIDE, FLAGS, SCRATCH, QUERY)
 def walk(
     bodies: tuple[Whole, Whole],
@@ -242,19 +255,15 @@ def walk(
     flat, row_bytes = wide.blocks.reshape(-1), wide.blocks.shape[1]
     limit, cursor, kept, visited, allowed = np.float32(np.inf), 0, 0, 0, 0
     while cursor < size:
-        node = slot_of(pool[cursor])
+        node = scratch.fresh[0] = slot_of(pool[cursor])
         pool[cursor] |= EXPANDED
         following = next_two(pool, cursor, size, rows)
-        scratch.fresh[0] = node
         score(bodies[0], rows, aim, 1, _HIGHEST, scratch)
         entry, visited = scratch.keys[0], visited + 1
         if is_allowed(flags, node):
             allowed += 1
-            if kept < stride.keep or entry < best[kept - 1]:
-                if insert(best, kept, stride.keep, entry) < stride.k:
-                    prefetch(vectors, node, (4 * vectors.shape[1] + LINE - 1) // LINE)
-                kept = min(kept + 1, stride.keep)
-                limit = cut_by(limit, reach, best[stride.k - 1]) if kept >= stride.k else limit
+            kept = keep(best, kept, stride, entry, vectors)
+            limit = cut_by(limit, reach, best[stride.k - 1]) if kept >= stride.k else limit
         for part in range(0, row_bytes, stride.block):
             start, ahead = node * row_bytes + part, (following[0] * row_bytes + part, following[1] * row_bytes + part)
             sum_block(bodies[1], flat, start + CODES, stride.registers, own.tables, own.sums, ahead)

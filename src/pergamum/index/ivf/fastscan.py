@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from numba import config, types
+from numba import types
 from numba.core import cgutils
 from numba.core.base import BaseContext
 from numba.core.typing import Context, Signature
@@ -21,7 +21,7 @@ from numba.extending import intrinsic
 
 from pergamum.index.ivf.layout import BLOCK, TABLE
 from pergamum.index.jit import Real, Whole
-from pergamum.index.registers import SHUFFLES, Emitter, add_to, emit_nothing, every, nibbles, splat
+from pergamum.index.registers import SHUFFLES, Emitter, add_to, ask, emit_nothing, every, in_registers, nibbles, splat
 
 MOST_ENTRY: Final = 63
 """The greatest entry: four of them are added within a byte."""
@@ -62,46 +62,12 @@ def _looped_survivors(
     return bits
 
 
-@intrinsic
-def _compiled_survivors(
-    _: Context, sums: types.Type, numbers: types.Type, terms: types.Type, floor: types.Type, scores: types.Type
-) -> tuple[Signature, Emitter]:
-    """Do what `_looped_survivors` does, a register at a time."""
-    return types.uint64(sums, numbers, terms, floor, scores), _emit_survivors
-
-
-survivors: Final = _looped_survivors if config.DISABLE_JIT else _compiled_survivors
-"""survivors(sums, numbers, (base, low, step), floor, scores): 64 bits, bit j set where scores[j] >= floor, where
-
-    scores[j] = ((step * sums[j] + low) * numbers[j] + numbers[64 + j]) + base        in float32
-
-Shapes   sums u2 (64,) | numbers f4 (>= 128,): gains, then shifts | all others f4, scores (64,) to be filled.
-"""
-
-
 def _looped_entries(books: Books, code: Whole, terms: tuple[Real, Real, Real, Real], tables: Bytes) -> None:
     """Fill the table of one code, see `entries`."""
     across, up, half, top = terms
     for i in range(TABLE):
         entry = across * books[code, 0, i] + up * books[code, 1, i] + half
         tables[TABLE * code + i] = np.uint8(np.int32(max(np.float32(0.0), min(top, entry))))
-
-
-@intrinsic
-def _compiled_entries(
-    _: Context, books: types.Type, code: types.Type, terms: types.Type, tables: types.Type
-) -> tuple[Signature, Emitter]:
-    """Do what `_looped_entries` does, all 16 at once: compilers make no vector instructions of it."""
-    return types.void(books, code, terms, tables), _emit_entries
-
-
-entries: Final = _looped_entries if config.DISABLE_JIT else _compiled_entries
-"""entries(books, code, (across, up, half, top), tables): table i of `code`, as a byte, is what is left of
-
-    across * books[code, 0, i] + up * books[code, 1, i] + half        in float32, at least 0, at most `top`
-
-without its fraction. Shapes: books f4 (m, 2, 16) | tables u1 (16 m,).
-"""
 
 
 def _emit_entries(
@@ -122,22 +88,21 @@ def _emit_entries(
     return context.get_dummy_value()
 
 
+entries: Final = in_registers(_looped_entries, types.void, _emit_entries)
+"""entries(books, code, (across, up, half, top), tables): table i of `code`, as a byte, is what is left of
+
+    across * books[code, 0, i] + up * books[code, 1, i] + half        in float32, at least 0, at most `top`
+
+without its fraction. Shapes: books f4 (m, 2, 16) | tables u1 (16 m,).
+"""
+
+
 def _looped_reaching(keys: Keys, start: Whole, least: Whole) -> Whole:
     """Return 64 bits: bit j says whether keys[start + j] >= least."""
     bits = 0
     for j in range(BLOCK):
         bits |= int(keys[start + j] >= least) << j
     return bits
-
-
-@intrinsic
-def _compiled_reaching(_: Context, keys: types.Type, start: types.Type, least: types.Type) -> tuple[Signature, Emitter]:
-    """Do what `_looped_reaching` does, a register at a time."""
-    return types.uint64(keys, start, least), _emit_reaching
-
-
-reaching: Final = _looped_reaching if config.DISABLE_JIT else _compiled_reaching
-"""reaching(keys, start, least): 64 bits, bit j set where keys[start + j] >= least. Shapes: keys i4 (>= start + 64,)."""
 
 
 def _emit_reaching(
@@ -148,24 +113,16 @@ def _emit_reaching(
     return builder.bitcast(builder.icmp_signed(">=", loaded, splat(builder, arguments[2], kind)), _WORD)
 
 
+reaching: Final = in_registers(_looped_reaching, types.uint64, _emit_reaching)
+"""reaching(keys, start, least): 64 bits, bit j set where keys[start + j] >= least. Shapes: keys i4 (>= start + 64,)."""
+
+
 def _looped_reached(keys: Keys, stop: Whole, least: Whole) -> Whole:
     """Return how many of keys[:stop] reach `least`, see `reached`."""
     count = 0
     for key in keys[:stop]:
         count += int(key >= least)
     return count
-
-
-@intrinsic
-def _compiled_reached(_: Context, keys: types.Type, stop: types.Type, least: types.Type) -> tuple[Signature, Emitter]:
-    """Do what `_looped_reached` does, four registers at a time."""
-    return types.int64(keys, stop, least), _emit_reached
-
-
-reached: Final = _looped_reached if config.DISABLE_JIT else _compiled_reached
-"""reached(keys, stop, least): how many of keys[:stop] are >= least; `stop` a multiple of 64. Left to the compiler, it
-counts in 64 bits.
-"""
 
 
 def _emit_reached(
@@ -180,6 +137,12 @@ def _emit_reached(
     name, whole = f"llvm.vector.reduce.add.v{BLOCK}i32", ir.FunctionType(_I32, [kind])
     count = builder.call(cgutils.get_or_insert_function(builder.module, whole, name), [builder.load(total)])
     return builder.zext(count, _WORD)
+
+
+reached: Final = in_registers(_looped_reached, types.int64, _emit_reached)
+"""reached(keys, stop, least): how many of keys[:stop] are >= least; `stop` a multiple of 64. Left to the compiler, it
+counts in 64 bits.
+"""
 
 
 def _emit_sums(
@@ -229,17 +192,10 @@ def _looked_up(
     low, high = nibbles(builder, builder.load(builder.gep(codes, [place]), align=1))
     if register == 0:
         ahead = builder.add(place, _WORD(AHEAD * (BLOCK // width)))
-        _fetch(builder, builder.bitcast(builder.gep(codes, [ahead]), _BYTE.as_pointer()))
+        ask(builder, builder.gep(codes, [ahead]))
     here = builder.shl(pair, _WORD(1))
     of_low, of_high = (_spread(builder, builder.gep(table, [builder.add(here, _WORD(i))]), width) for i in (0, 1))
     return builder.call(look_up, [of_low, low]), builder.call(look_up, [of_high, high])
-
-
-def _fetch(builder: ir.IRBuilder, address: ir.Value) -> None:
-    """Ask for a cache line; one beyond the arena does no harm."""
-    kind = ir.FunctionType(ir.VoidType(), [_BYTE.as_pointer(), _I32, _I32, _I32])
-    instruction = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-    builder.call(instruction, [address, _I32(0), _I32(3), _I32(1)])
 
 
 def _total(builder: ir.IRBuilder, parts: Sequence[ir.Value]) -> ir.Value:
@@ -277,3 +233,12 @@ def _emit_survivors(
     score = builder.fadd(builder.fadd(builder.fmul(score, gains), shifts), base)
     builder.store(score, builder.bitcast(scores.data, kind.as_pointer()), align=4)
     return builder.bitcast(builder.fcmp_ordered(">=", score, splat(builder, arguments[3], kind)), _WORD)
+
+
+survivors: Final = in_registers(_looped_survivors, types.uint64, _emit_survivors)
+"""survivors(sums, numbers, (base, low, step), floor, scores): 64 bits, bit j set where scores[j] >= floor, where
+
+    scores[j] = ((step * sums[j] + low) * numbers[j] + numbers[64 + j]) + base        in float32
+
+Shapes   sums u2 (64,) | numbers f4 (>= 128,): gains, then shifts | all others f4, scores (64,) to be filled.
+"""

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import config, types
 from numba.core import cgutils
 from numba.core.base import BaseContext
@@ -18,16 +18,14 @@ from numba.extending import intrinsic
 
 from pergamum.index.ivf.layout import BLOCK, UNIT
 from pergamum.index.jit import I8, array, kernel
-from pergamum.index.registers import Emitter, emit_nothing, splat
+from pergamum.index.registers import REGISTER, VNNI, Emitter, ask, emit_nothing, every, multiplied, splat
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Digits: TypeAlias = npt.NDArray[np.int8]
 Sums: TypeAlias = npt.NDArray[np.int32]
 
 PORTABLE, SPECIAL = 0, 1
-AVAILABLE: Final = bool(binding.get_host_cpu_features().get("avx512vnni", False))
-"""Whether this processor has such an instruction."""
-BODY: Final = SPECIAL if AVAILABLE and not config.DISABLE_JIT else PORTABLE
+BODY: Final = SPECIAL if VNNI and not config.DISABLE_JIT else PORTABLE
 """Which body this processor runs."""
 AHEAD: Final = 48
 """Lines between what is multiplied and what is fetched."""
@@ -35,7 +33,6 @@ AHEAD: Final = 48
 TILES = array(types.uint8, 3, readonly=True)
 DIGITS, SUMS = array(types.int8, 1), array(types.int32, 1)
 _I32, _WORD = ir.IntType(32), ir.IntType(64)
-_LINE = ir.VectorType(_I32, 16)
 _REGISTERS = BLOCK // 16
 
 
@@ -59,46 +56,31 @@ def portable_tiles(tiles: Bytes, digits: Digits, sums: Sums) -> None:
 @intrinsic
 def special_tiles(_: Context, tiles: types.Type, digits: types.Type, sums: types.Type) -> tuple[Signature, Emitter]:
     """Do what `portable_tiles` does. REQUIRES a processor that has the instruction. Cost: five instructions a unit."""
-    return types.void(tiles, digits, sums), _emit if AVAILABLE else emit_nothing
+    return types.void(tiles, digits, sums), _emit if VNNI else emit_nothing
 
 
 def _emit(context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
     """Write the loop over tiles, and in it the loop over units."""
     tiles, digits, sums = (context.make_array(signature.args[i])(context, builder, arguments[i]) for i in range(3))
     count, units = (builder.extract_value(tiles.shape, i) for i in range(2))
-    lines, out = (builder.bitcast(each.data, _LINE.as_pointer()) for each in (tiles, sums))
+    lines, out = (builder.bitcast(each.data, REGISTER.as_pointer()) for each in (tiles, sums))
     numbers = builder.bitcast(digits.data, _I32.as_pointer())
-    totals = [cgutils.alloca_once(builder, _LINE) for _ in range(_REGISTERS)]
+    totals = [cgutils.alloca_once(builder, REGISTER) for _ in range(_REGISTERS)]
     with cgutils.for_range(builder, count) as tile:
         for total in totals:
-            builder.store(ir.Constant(_LINE, [0] * 16), total)
+            builder.store(every(REGISTER, 0), total)
         first = builder.mul(tile.index, units)
         with cgutils.for_range(builder, units) as unit:
-            four = splat(builder, builder.load(builder.gep(numbers, [unit.index]), align=1), _LINE)
+            four = splat(builder, builder.load(builder.gep(numbers, [unit.index]), align=1), REGISTER)
             place = builder.mul(builder.add(first, unit.index), _WORD(_REGISTERS))
             for register, total in enumerate(totals):
-                _fetch(builder, builder.gep(lines, [builder.add(place, _WORD(register + AHEAD))]))
+                ask(builder, builder.gep(lines, [builder.add(place, _WORD(register + AHEAD))]))
                 line = builder.load(builder.gep(lines, [builder.add(place, _WORD(register))]), align=1)
-                builder.store(_multiplied(builder, builder.load(total), line, four), total)
+                builder.store(multiplied(builder, builder.load(total), line, four), total)
         place = builder.mul(tile.index, _WORD(_REGISTERS))
         for register, total in enumerate(totals):
             builder.store(builder.load(total), builder.gep(out, [builder.add(place, _WORD(register))]), align=1)
     return context.get_dummy_value()
-
-
-def _fetch(builder: ir.IRBuilder, line: ir.Value) -> None:
-    """Ask for a cache line; one beyond the tiles does no harm."""
-    address = builder.bitcast(line, ir.IntType(8).as_pointer())
-    kind = ir.FunctionType(ir.VoidType(), [address.type, _I32, _I32, _I32])
-    instruction = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-    builder.call(instruction, [address, _I32(0), _I32(3), _I32(1)])
-
-
-def _multiplied(builder: ir.IRBuilder, total: ir.Value, unsigned: ir.Value, signed: ir.Value) -> ir.Value:
-    """Add to each lane of `total` the four products of unsigned and signed bytes."""
-    kind = ir.FunctionType(_LINE, [_LINE] * 3)
-    instruction = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.vpdpbusd.512")
-    return builder.call(instruction, [total, unsigned, signed])
 
 
 @kernel(types.void, I8, TILES, DIGITS, SUMS, inline=True)
