@@ -155,28 +155,34 @@ def test_a_scan_reads_few_vectors_and_scores_only_what_is_allowed(metric: Metric
 
 
 @compiled_only
-def test_bounds_of_rows_hold_the_distance() -> None:
+@metrics
+@given(
+    kind=st.sampled_from(KINDS),
+    other=st.sampled_from(KINDS),
+    dimension=st.sampled_from([1, 3, 64, 70]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_bounds_of_rows_hold_the_distance(metric: Metric, kind: str, other: str, dimension: int, seed: int) -> None:
     from pergamum.index.brute_force.work import Work
     from pergamum.index.distance import distances
     from pergamum.index.quantize import TERMS
     from pergamum.index.quantize_kernels import encode_queries
     from pergamum.index.row_kernels import bound_rows, portable_row_dots
 
-    for number, metric in enumerate(Metric):
-        for kind in KINDS:
-            vectors, query = hard_vectors(kind, 60, 70, 1), hard_vectors(kind, 1, 70, 2)
-            rows = frozen_rows(_rows(vectors, metric))
-            digits, terms = np.zeros((1, 2, 128), np.int8), np.empty((1, TERMS))
-            encode_queries(query, metric is Metric.COSINE, digits, terms)
-            work, slots = Work.begin(1, 1), np.arange(60, dtype=np.uint32)
-            for digit in (0, 1):
-                portable_row_dots(rows.codes, slots, 60, digits[0, digit], work.sums[digit])
+    query = hard_vectors(kind, 1, dimension, seed)
+    vectors = np.concatenate([hard_vectors(other, 59, dimension, seed + 1), query])
+    rows = frozen_rows(_rows(vectors, metric))
+    digits, terms = np.zeros((1, 2, row_bytes(dimension)), np.int8), np.empty((1, TERMS))
+    encode_queries(query, metric is Metric.COSINE, digits, terms)
+    work, slots = Work.begin(1, 1), np.arange(60, dtype=np.uint32)
+    for digit in (0, 1):
+        portable_row_dots(rows.codes, slots, 60, digits[0, digit], work.sums[digit])
 
-            bound_rows(rows, slots, 60, number, 0, terms, work)
+    bound_rows(rows, slots, 60, list(Metric).index(metric), 0, terms, work)
 
-            true = distances(metric, query[0], vectors)
-            assert (work.bounds[0, :60] <= true).all(), (metric, kind)
-            assert (work.bounds[1, :60] >= true).all(), (metric, kind)
+    true = distances(metric, query[0], vectors)
+    assert (work.bounds[0, :60] <= true).all()
+    assert (work.bounds[1, :60] >= true).all()
 
 
 def test_no_rows_have_no_answers() -> None:

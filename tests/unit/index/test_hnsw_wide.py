@@ -122,9 +122,55 @@ def test_registers_of_each_width_add_up_a_block(width: int, monkeypatch: pytest.
     np.testing.assert_array_equal(sums, expected)
 
 
+@compiled_only
+@given(
+    size=st.sampled_from([1.0, 1e-44, 1e30, 3e37]),
+    line=st.tuples(*[st.sampled_from([-np.inf, -1e30, -1.0, 0.0, 0.5, 1e30, np.inf, np.nan])] * 4),
+    start=st.integers(0, 70),
+    seed=SEEDS,
+)
+def test_estimates_in_registers_are_those_of_numpy(
+    estimating: Callable[..., int], size: float, line: tuple[float, ...], start: int, seed: int
+) -> None:
+    """To the bit, which are below the limit too; infinite offsets, where there is no neighbour, never are."""
+    from pergamum.index.hnsw.block_sums import _looped_estimates
+
+    random, parts = np.random.default_rng(seed), tuple(np.float32(number) for number in line)
+    blocks, sums = np.zeros(start + CODES + 64, np.uint8), random.integers(0, 65_536, GROUP).astype(np.uint16)
+    factors, offsets = (random.standard_normal(GROUP) * size for _ in range(2))
+    offsets[::5], factors[::7] = np.inf, 0.0
+    for place, numbers in ((FACTORS, factors), (OFFSETS, offsets)):
+        blocks[start + place : start + place + 4 * GROUP] = numbers.astype(np.float32).view(np.uint8)
+    found, expected = np.zeros(GROUP, np.float32), np.zeros(GROUP, np.float32)
+
+    bits = int(estimating(readonly(blocks), start, sums, parts, found))
+
+    assert bits == _looped_estimates(blocks, start, sums, parts, expected)
+    np.testing.assert_array_equal(found, expected)
+    assert [bits >> j & 1 for j in range(GROUP)] == (expected < parts[3]).astype(int).tolist()
+    assert not any(bits >> j & 1 for j in range(0, GROUP, 5))
+
+
+@pytest.fixture(scope="module")
+def estimating(kernels: None) -> Callable[..., int]:
+    """`estimates` as a function: by itself it lives inside kernels only."""
+    from numba import types
+
+    from pergamum.index.hnsw.block_sums import estimates
+    from pergamum.index.jit import I8, array, kernel
+
+    u1, u2, f4 = array(types.uint8, 1, readonly=True), array(types.uint16, 1), array(types.float32, 1)
+
+    @kernel(types.uint64, u1, I8, u2, types.UniTuple(types.float32, 4), f4)
+    def bits_of(blocks: Whole, start: Whole, sums: Whole, line: Whole, keys: Whole) -> Whole:
+        return estimates(blocks, start, sums, line, keys)
+
+    return bits_of
+
+
 @metrics
 @given(
-    made=st.sampled_from([kind for kind in KINDS if kind != "huge"]),
+    made=st.sampled_from(KINDS),
     dimension=st.sampled_from([1, 3, 16, 65]),
     seed=SEEDS,
 )

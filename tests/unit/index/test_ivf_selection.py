@@ -205,6 +205,19 @@ def test_tables_are_the_same_in_registers(
     assert found.max() <= top
 
 
+@compiled_only
+@pytest.mark.parametrize("digit", [-127, 127])
+def test_sums_of_the_longest_vectors_do_not_wrap(digit: int) -> None:
+    from pergamum.index.ivf.tiles import BODY, PORTABLE, tile_dots
+
+    tiles, digits = np.full((1, 4_096, 256), 255, np.uint8), np.full(16_384, digit, np.int8)
+
+    for body in {BODY, PORTABLE}:
+        sums = np.zeros(64, np.int32)
+        tile_dots(body, readonly(tiles), digits, sums)
+        assert (sums == 255 * 16_384 * digit).all()
+
+
 @given(st.integers(1, 3), st.integers(1, 40), st.sampled_from(["random", "lowest", "highest"]), SEEDS)
 def test_every_body_multiplies_tiles(count: int, units: int, kind: str, seed: int) -> None:
     from pergamum.index.ivf.tiles import BODY, PORTABLE, tile_dots
