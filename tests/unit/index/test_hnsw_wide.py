@@ -189,7 +189,10 @@ def test_estimates_of_two_and_of_one_bit_keep_the_bound(dimension: int) -> None:
 
 
 def assert_bounded(index: HnswIndex, metric: Metric, vectors: Matrix, queries: Matrix) -> None:
-    """|estimate - key| <= 2 |y - c| |e|, e = r - |r|^2 / <z, R r> z being what is lost; and rounding of float32."""
+    """|estimate - key| <= 2 |y - c| |e|, e = r - |r|^2 / <z, R r> z being what is lost; and rounding of float32.
+
+    e stands upright on r.
+    """
     x, y, turned = represented(vectors, metric), represented(queries, metric), rotation(index.dimension)
     links = links_of(index.wide.blocks, index.dimension)
     factors, offsets = part(index, FACTORS, np.float32), part(index, OFFSETS, np.float32)
@@ -201,6 +204,9 @@ def assert_bounded(index: HnswIndex, metric: Metric, vectors: Matrix, queries: M
         factor, offset = (numbers[slot, :count].astype(np.float64) for numbers in (factors, offsets))
         residuals = (x[others] - x[slot]) @ turned.T
         lost = np.linalg.norm(residuals - factor[:, None] / 2 * z, axis=1)
+        upright = np.abs((residuals * (residuals - factor[:, None] / 2 * z)).sum(axis=1))
+        lengths_of = np.linalg.norm(residuals, axis=1) * (np.linalg.norm(x[slot]) + np.linalg.norm(x[others], axis=1))
+        assert (~np.isfinite(factor) | (factor == 0) | (upright <= 1e-4 * lengths_of + 1e-30)).all()
         for query in y:
             key, true = lengths[slot] - 2 * query @ x[slot], lengths[others] - 2 * x[others] @ query
             estimates = key + offset - factor * (z @ (turned @ query))

@@ -11,14 +11,14 @@ from numba import types
 
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index.arrays import readonly
-from pergamum.index.ivf.assembly import taken_out
-from pergamum.index.ivf.build import _points
+from pergamum.index.ivf.assembly import Coded, taken_out
+from pergamum.index.ivf.build import MOST_GAIN, _points
 from pergamum.index.ivf.index import IvfIndex
 from pergamum.index.ivf.layout import SCALE, numbers_of
 from pergamum.index.ivf.params import IvfParams
 from pergamum.index.ivf.scratch import scratch
 from pergamum.index.jit import Whole, kernel
-from tests.support.built import ALL, quiet
+from tests.support.built import ALL, clustered, quiet
 from tests.support.kernels import KINDS, compiled_only, hard_vectors, prepare_kernels
 
 Doubles = npt.NDArray[np.float64]
@@ -84,6 +84,23 @@ def test_no_estimate_is_off_by_more_than_what_was_lost(
     assert (np.abs(found[slots >= 0][order].astype(np.float64) - true) <= bound).all()
 
 
+@pytest.mark.parametrize("metric", list(Metric))
+def test_what_codes_lose_stands_upright_on_the_residual(metric: Metric) -> None:
+    prepare_kernels()
+    vectors = clustered(500, 9)
+
+    kept, x, c, u = kept_of(IvfIndex.build(vectors, metric, ALL, IvfParams(5), quiet()), vectors)
+
+    residuals, gains = x - c, kept.gains.astype(np.float64)
+    free = gains < MOST_GAIN
+    assert free.mean() > 0.9
+    lost = residuals - gains[:, None] * u
+    lengths = np.linalg.norm(residuals, axis=1)
+    assert (np.abs((residuals * lost).sum(axis=1)) <= 1e-4 * lengths * (lengths + np.linalg.norm(c, axis=1)))[
+        free
+    ].all()
+
+
 def asked_for(raw: Matrix, metric: Metric, index: IvfIndex) -> Doubles:
     """y, in units of the scale and cut off as a search does it; less the middle but under dot."""
     wide = raw.astype(np.float64)
@@ -97,21 +114,26 @@ def asked_for(raw: Matrix, metric: Metric, index: IvfIndex) -> Doubles:
     return y if metric is Metric.DOT else y - middle
 
 
+def kept_of(index: IvfIndex, vectors: Matrix) -> tuple[Coded, Doubles, Doubles, Doubles]:
+    """What is kept of each vector, by slot, with its x, c and u of layout.py."""
+    parts, dimension, wide = index.partitions, vectors.shape[1], vectors.astype(np.float64)
+    kept = taken_out(parts, np.ones(len(vectors), np.bool_))
+    x = wide / (np.sqrt((wide**2).sum(axis=1))[:, None] if index.metric is Metric.COSINE else parts.facts[SCALE])
+    x = (x - parts.middle[:dimension])[kept.slots]
+    c = parts.centroids[kept.labels][:, :dimension].astype(np.float64)
+    u = _points(parts, kept.codes)[:, :dimension].astype(np.float64)  # type: ignore[arg-type]  # it reads the books only
+    return kept, x, c, u
+
+
 def true_and_bound(index: IvfIndex, vectors: Matrix, y: Doubles, step: float) -> tuple[Doubles, Doubles]:
     """What estimates stand for, and how far off they may be:
 
     |<y - c, r - gain u>| <= |y - c| |r - gain u| (layout.py), half a step of a byte for each look-up, half a step of
     both in each of the products that make the estimate of a centroid, and the rounding of float32.
     """
-    parts = index.partitions
-    kept = taken_out(parts, np.ones(len(vectors), np.bool_))
-    wide, dimension = vectors.astype(np.float64), vectors.shape[1]
+    parts, dimension = index.partitions, vectors.shape[1]
+    kept, x, c, u = kept_of(index, vectors)
     cosine, l2 = index.metric is Metric.COSINE, index.metric is Metric.L2
-    x = wide / (np.sqrt((wide**2).sum(axis=1))[:, None] if cosine else parts.facts[SCALE])
-    x -= parts.middle[:dimension]
-    x = x[kept.slots]
-    c = parts.centroids[kept.labels][:, :dimension].astype(np.float64)
-    u = _points(parts, kept.codes)[:, :dimension].astype(np.float64)  # type: ignore[arg-type]  # it reads the books only
     twice, gain = 2.0 if l2 else 1.0, kept.gains.astype(np.float64)
     middle = parts.middle[:dimension].astype(np.float64)
     whole = y + middle if cosine else y
