@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 DIMENSION = 8
+FILLERS = ("", "", " filler" * 10, " " + "filler" * 350)
+"""Ends of texts. The long one is a single word: every check of a keyword index looks at every word of every text."""
 
 Vector = tuple[float, ...]
 
@@ -248,7 +250,7 @@ class _Author:
 
     def _chunk(self, word: str) -> Chunk:
         vector = tuple(self._rng.randint(-1000, 1000) / 8 for _ in range(DIMENSION))
-        text = f"{self._lane} {self._count} {word} {self._rng.random()}" + " filler" * self._rng.choice((0, 0, 10, 300))
+        text = f"{self._lane} {self._count} {word} {self._rng.random()}" + self._rng.choice(FILLERS)
         return Chunk(text, vector)
 
 
