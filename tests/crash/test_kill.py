@@ -13,7 +13,7 @@ from tests.crash.servers import Nursery, Writer, find_again, kill_under_load
 from tests.crash.workload import script
 from tests.support import keywords
 
-KILLS = int(os.environ.get("PERGAMUM_KILLS", "50"))
+KILLS = 50
 LANES = 4
 
 

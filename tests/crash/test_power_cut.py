@@ -1,6 +1,5 @@
 """Power cuts during a run of the real server: every image opens, holds what was acknowledged, and half of nothing."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +14,7 @@ from tests.crash.replay import Disk
 from tests.crash.servers import record_server_run
 from tests.crash.workload import DeleteDocument, DeleteLibrary, PutDocuments
 
-POWER_CUTS = int(os.environ.get("PERGAMUM_POWER_CUTS", "2000"))
+POWER_CUTS = 2_000
 LANES = (Lane("a", 70, 1), Lane("b", 70, 2), Lane("c", 70, 3))
 
 pytestmark = pytest.mark.xdist_group("crash")

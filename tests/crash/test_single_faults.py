@@ -5,14 +5,12 @@ write, a short write on a disk that is then full) taking turns; every one would 
 `scripts/fault-sweep` makes every call fail with every action.
 """
 
-import os
-
 import pytest
 
 from tests.crash.faults import Plan, sweep
 from tests.crash.recording import Call
 
-STRIDE = int(os.environ.get("PERGAMUM_FAULT_STRIDE", "7"))
+STRIDE = 7
 
 pytestmark = pytest.mark.xdist_group("crash")
 
