@@ -76,3 +76,23 @@ def test_every_program_that_a_page_names_exists() -> None:
 
     assert len(modules) > 5
     assert [str(path) for path in modules | files if not (ROOT / path).is_file()] == []
+
+
+BENCHMARK = re.compile(r"python -m benchmarks\.(\w+)([^`|#\n]*)")
+"""A benchmark, and what is given to it."""
+
+
+def _options_of(module: str) -> set[str]:
+    """Return the options of a benchmark, and of those it imports, by their source: their peers may not be installed."""
+    source = (ROOT / "benchmarks" / f"{module}.py").read_text()
+    imported = re.findall(r"^from benchmarks\.(\w+) import", source, re.MULTILINE)
+    return set(re.findall(r"add_argument\(\"(--[\w-]+)\"", source)).union(*map(_options_of, imported))
+
+
+def test_every_option_that_a_page_gives_a_benchmark_is_one_of_it() -> None:
+    places = [*PAGES, *sorted((ROOT / "benchmarks").glob("*.py"))]
+    given = {found for place in places for found in BENCHMARK.findall(place.read_text())}
+    options = {(module, option) for module, words in given for option in re.findall(r"--[\w-]+", words)}
+
+    assert len(options) > 20
+    assert [pair for pair in sorted(options) if pair[1] not in _options_of(pair[0])] == []
