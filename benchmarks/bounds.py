@@ -29,12 +29,12 @@ import numpy as np
 
 from benchmarks import index_report, peers
 from benchmarks.curves import Point, measured
-from benchmarks.fastest import FOLDER, FULL, add_sets, said, sets, warm_up
+from benchmarks.fastest import FOLDER, warm_up
 from benchmarks.fastest_report import RECALLS
-from benchmarks.harness import spread, table
+from benchmarks.harness import said, spread, table
 from benchmarks.memory_reads import Reads
 from benchmarks.peers import Contestant, Search
-from benchmarks.vector_sets import LIVE, DataSet, K
+from benchmarks.vector_sets import LIVE, DataSet, K, add_sets, sets
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index import kernel_cache
 from pergamum.index.base import Neighbours, Route, Strategy
@@ -191,7 +191,7 @@ def main() -> int:
         return 1
     warm_up()
     reads, sections = Reads.measured(), list[str]()
-    for data in sets(arguments, FULL):
+    for data in sets(arguments):
         with tempfile.TemporaryDirectory() as folder:
             sections.append(section(data, list(bounds(data, arguments.recalls, Path(folder))), reads))
     text = page(sections, reads, before)

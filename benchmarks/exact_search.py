@@ -1,6 +1,7 @@
 """Exact search on one thread against faiss IndexFlat and NumPy: one query at a time, and in batches.
 
     python -m benchmarks.exact_search [--data ../shared/data] [--fashion FOLDER] [--rounds 300] [--repeats 5]
+    python -m benchmarks.exact_search --sets words-100
 
 All sets in one run. Every round asks each opponent for one query, or one batch, in turns, so that what the machine does
 meanwhile hits all of them; the answers are compared with the true neighbours outside the clock. Thread counts are set
@@ -12,9 +13,8 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
 
 os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from benchmarks import index_report
 from benchmarks.harness import spread, table
-from benchmarks.vector_sets import FASHION, LIVE, SETS, DataSet, K, pinned
+from benchmarks.vector_sets import LIVE, DataSet, K, add_sets, pinned, sets
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index import kernel_cache
 from pergamum.index.brute_force.index import BruteForceIndex
@@ -142,19 +142,9 @@ def run(data: DataSet, rounds: int, repeats: int) -> tuple[str, bool]:
     return f"{said}{table(head, rows)}\n\n{verified}; {size_said} of float32.", exact
 
 
-def sets(arguments: argparse.Namespace) -> Iterator[DataSet]:
-    for name in SETS:
-        yield DataSet.load(arguments.data, name)
-    if arguments.fashion.is_dir():
-        yield DataSet.fashion(arguments.fashion)
-    else:
-        print(f"no fashion-mnist in {arguments.fashion}: Debian package dataset-fashion-mnist\n")
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the .npz files")
-    parser.add_argument("--fashion", type=Path, default=FASHION, help="folder of fashion-mnist's .gz files")
+    add_sets(parser)
     parser.add_argument("--rounds", type=int, default=300, help="queries a repeat")
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()

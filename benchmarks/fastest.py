@@ -27,8 +27,9 @@ import numpy as np
 from benchmarks import fastest_report, index_report, newest_peers, peers, plots
 from benchmarks.curves import measured
 from benchmarks.fastest_report import RECALLS, SetResults, rate_of
+from benchmarks.harness import said
 from benchmarks.peers import Contestant, clocked, our_index, ours
-from benchmarks.vector_sets import FASHION, SETS, DataSet, unit
+from benchmarks.vector_sets import DataSet, Scale, add_sets, sets, unit
 from pergamum.domain.vectors import Metric
 from pergamum.index import kernel_cache
 from pergamum.index.hnsw.params import HnswParams, Layout
@@ -36,17 +37,6 @@ from pergamum.index.hnsw.params import HnswParams, Layout
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
 LAYOUTS = {f"pergamum hnsw {layout}": replace(peers.GRAPH, layout=layout) for layout in Layout}
 """Our graphs that take part, by the name they are shown with; names begin with "pergamum hnsw"."""
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How much of everything."""
-
-    vectors: int | None
-    queries: int
-    asked: int
-    repeats: int
-    builds: int
 
 
 FULL = Scale(None, 1000, 500, 5, 5)
@@ -124,25 +114,6 @@ def of_set(data: DataSet, scale: Scale) -> SetResults:
     return SetResults(data, measured(chosen, scale.repeats, scale.asked))
 
 
-def sets(arguments: argparse.Namespace, scale: Scale) -> Iterator[DataSet]:
-    """Yield the sets one after the other; say so where the images are absent."""
-    fashion = arguments.fashion
-    for name in arguments.sets:
-        if name in SETS:
-            data = DataSet.load(arguments.data, name)
-        elif fashion.is_dir():
-            data = DataSet.fashion(fashion)
-        else:
-            said(f"no fashion-mnist in {fashion}: install the Debian package dataset-fashion-mnist, or give --fashion")
-            continue
-        yield data if scale.vectors is None else data.sample(scale.vectors, scale.queries)
-
-
-def said(what: str) -> None:
-    """Tell how far the run is, beside the tables."""
-    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
-
-
 def warm_up() -> None:
     """Load what builds and searches load when they are first called."""
     random = np.random.default_rng(0)
@@ -160,15 +131,6 @@ def write(folder: Path, results: Sequence[SetResults], text: str) -> None:
     for one in results:
         plots.best_of_each(folder / f"fastest-{one.data.name}.png", one.data.name, one.curves)
     (folder / "fastest.md").write_text(text)
-
-
-def add_sets(parser: argparse.ArgumentParser) -> None:
-    """Let the command line say which sets, and where they are."""
-    data = os.environ.get("PERGAMUM_TEST_DATA") or "../shared/data"
-    known = [*SETS, "fashion-mnist"]
-    parser.add_argument("--data", type=Path, default=Path(data), help="folder of the .npz files")
-    parser.add_argument("--fashion", type=Path, default=FASHION, help="folder of fashion-mnist's .gz files")
-    parser.add_argument("--sets", nargs="+", choices=known, default=known)
 
 
 def options() -> argparse.Namespace:
@@ -192,7 +154,7 @@ def main() -> int:
         return 1
     warm_up()
     start = time.perf_counter()
-    results = [of_set(data, scale) for data in sets(arguments, scale)]
+    results = [of_set(scale.of(data), scale) for data in sets(arguments)]
     text = fastest_report.text(results, before, time.perf_counter() - start)
     print(text)
     if arguments.report:

@@ -1,6 +1,5 @@
 """What fastest.py found, as text: aims first, then a table for each set."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isnan
@@ -8,7 +7,7 @@ from statistics import median
 
 from benchmarks.curves import Curve, ratios
 from benchmarks.harness import spread, table
-from benchmarks.index_report import Aim
+from benchmarks.index_report import Aim, about
 from benchmarks.newest_peers import SCANN
 from benchmarks.peers import HNSWLIB, OUR_IVF, OUR_SCAN, OURS
 from benchmarks.vector_sets import DataSet
@@ -56,12 +55,10 @@ def rate_of(curve: Curve, recall: float) -> float:
 
 def text(results: Sequence[SetResults], environment: str, seconds: float) -> str:
     """Return the page."""
-    load = ", ".join(f"{number:.1f}" for number in os.getloadavg())
-    about = f"{environment}\nload after the run: {load}; the run took {seconds / 60:.0f} minutes"
     aimed = [aim.row() for one in results for aim in aims(one)]
     parts = [
         HEADING,
-        "    " + about.replace("\n", "\n    "),
+        about(environment, seconds),
         "## Aims\n\n" + table(["what", "aimed at", "reached (range)", ""], aimed),
         *(of_set(one) for one in results),
     ]

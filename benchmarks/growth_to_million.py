@@ -34,9 +34,9 @@ import numpy.typing as npt
 
 from benchmarks import index_report, peers, plots
 from benchmarks.curves import measured
-from benchmarks.fastest import of_our_graph, said, warm_up
+from benchmarks.fastest import FOLDER, of_our_graph, warm_up
 from benchmarks.growth import RECALL, Growth
-from benchmarks.harness import spread, table
+from benchmarks.harness import said, spread, table
 from benchmarks.peers import Contestant
 from benchmarks.vector_sets import LIVE, DataSet
 from pergamum.domain.vectors import Matrix, Metric
@@ -44,14 +44,12 @@ from pergamum.embedding.local import DIMENSION, LocalEmbedder
 from pergamum.index import kernel_cache
 from pergamum.index.brute_force.index import BruteForceIndex
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
 COUNTS = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 QUICK = (3_000, 10_000, 30_000)
 QUERIES, ASKED, THREADS = 1_000, 300, 2
 AIM = 0.35
 AT_ONCE = 20_000
 TITLES = {"related": "Passages of related definitions", "category": "Passages of definitions of one category"}
-
 RELATED = 24
 
 Longs = npt.NDArray[np.int64]
@@ -162,9 +160,7 @@ def section(second: str, found: dict[str, Growth]) -> str:
 
 
 def page(sections: Sequence[str], environment: str, seconds: float) -> str:
-    load = ", ".join(f"{number:.1f}" for number in os.getloadavg())
-    about = f"{environment}\nload after the run: {load}; the run took {seconds / 60:.0f} minutes"
-    return "\n\n".join([HEADING, "    " + about.replace("\n", "\n    "), *sections]) + "\n"
+    return "\n\n".join([HEADING, index_report.about(environment, seconds), *sections]) + "\n"
 
 
 HEADING = f"""# Growth to a million

@@ -244,6 +244,11 @@ def environment() -> str:
     return f"{machine}\nPython {platform.python_version()}, {versions}\nload before the run: {load}\n"
 
 
+def said(what: str) -> None:
+    """Tell how far the run is, beside the tables."""
+    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
+
+
 def spread(values: Sequence[float], digits: int = 0) -> str:
     """Return median and range."""
     return f"{median(values):,.{digits}f} ({min(values):,.{digits}f} - {max(values):,.{digits}f})"

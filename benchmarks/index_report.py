@@ -91,14 +91,18 @@ def environment(peers: Sequence[str] = PEERS) -> str:
     return f"{time.strftime('%Y-%m-%d')}. {harness.environment().strip()}\n{versions}"
 
 
+def about(environment: str, seconds: float) -> str:
+    """Return, as a block of a page, what the figures depend on, the load after the run and how long it took."""
+    load = ", ".join(f"{number:.1f}" for number in os.getloadavg())
+    lines = f"{environment}\nload after the run: {load}; the run took {seconds / 60:.0f} minutes".splitlines()
+    return "\n".join(f"    {line}" for line in lines)
+
+
 def text(results: Results, environment: str, seconds: float) -> str:
     """Return the page."""
-    load = ", ".join(f"{number:.1f}" for number in os.getloadavg())
     parts = [
         "# Vector indexes\n\nWritten by `python -m benchmarks.vector_indexes`; its docstring says how it is measured.",
-        f"    {environment}\nload after the run: {load}; the run took {seconds / 60:.0f} minutes".replace(
-            "\n", "\n    "
-        ),
+        about(environment, seconds),
         GRAPHS.strip(),
         "## Aims\n\n" + table(["what", "aimed at", "reached (range)", ""], [aim.row() for aim in aims(results)]),
         *(part for one in results.sets for part in of_set(one)),

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
 import faiss
 import glass
 import rabitqlib
 from scann.scann_ops.py import scann_ops_pybind
 
-from benchmarks.peers import PARTITIONS, SAVED, Clocked, Contestant, Search, clocked, faiss_size
+from benchmarks.peers import PARTITIONS, SAVED, Clocked, Contestant, FaissIndex, Search, clocked, faiss_size
 from benchmarks.vector_sets import DataSet, K
 from pergamum.domain.vectors import Metric
 
@@ -133,7 +133,7 @@ def of_faiss_partitions(data: DataSet) -> Iterator[Contestant]:
         yield Contestant(FAISS_IVF, data, aimed, (seconds,), 1, size, efforts=PARTITIONS, setting=setting)
 
 
-def faiss_partitions_aimed(index: Any, partitions: Any, factor: int) -> Callable[[int], Search]:  # noqa: ANN401
+def faiss_partitions_aimed(index: FaissIndex, partitions: FaissIndex, factor: int) -> Callable[[int], Search]:
     def aimed(effort: int) -> Search:
         index.k_factor, partitions.nprobe = factor, effort
         return lambda query: index.search(query, K)[1]

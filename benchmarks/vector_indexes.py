@@ -24,6 +24,7 @@ from benchmarks import index_report, plots
 from benchmarks.curves import Curve, measured
 from benchmarks.filtered import Case, Tried, cases, tried
 from benchmarks.growth import RECALL, Growth, grown
+from benchmarks.harness import said
 from benchmarks.index_report import Results, SetResults, Work
 from benchmarks.peers import (
     GRAPH,
@@ -37,7 +38,7 @@ from benchmarks.peers import (
     ours,
 )
 from benchmarks.two_cores import builds, searches, workers
-from benchmarks.vector_sets import LIVE, SETS, DataSet, K, pinned, unit
+from benchmarks.vector_sets import LIVE, SETS, DataSet, K, Scale, pinned, unit
 from pergamum.index import kernel_cache
 from pergamum.index.base import Route, Strategy
 from pergamum.index.hnsw.index import HnswIndex
@@ -45,26 +46,16 @@ from pergamum.index.hnsw.params import Layout
 
 
 @dataclass(frozen=True)
-class Scale:
-    """How much of everything."""
+class Extent(Scale):
+    """And for how long two threads search, how many vectors growth is measured over, and queries of each filter."""
 
-    vectors: int | None
-    queries: int
-    asked: int
-    repeats: int
-    builds: int
     search_seconds: float
     growth: tuple[int, ...]
     filter_queries: int
 
 
-FULL = Scale(None, 1000, 300, 5, 5, 1.5, (10_000, 30_000, 100_000), 200)
-QUICK = Scale(12_000, 200, 200, 3, 1, 0.5, (3_000, 6_000), 50)
-
-
-def said(what: str) -> None:
-    """Tell how far the run is, beside the tables."""
-    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
+FULL = Extent(None, 1000, 300, 5, 5, 1.5, (10_000, 30_000, 100_000), 200)
+QUICK = Extent(12_000, 200, 200, 3, 1, 0.5, (3_000, 6_000), 50)
 
 
 def contestants(data: DataSet) -> tuple[HnswIndex, list[Contestant]]:
@@ -107,7 +98,7 @@ def percentiles(values: list[int] | list[float]) -> npt.NDArray[np.float64]:
     return np.percentile(values, [50, 99])
 
 
-def of_set(data: DataSet, scale: Scale) -> tuple[HnswIndex, SetResults]:
+def of_set(data: DataSet, scale: Extent) -> tuple[HnswIndex, SetResults]:
     """Measure one set."""
     said(f"{data.name}: building")
     index, everybody = contestants(data)
@@ -123,22 +114,20 @@ def of_set(data: DataSet, scale: Scale) -> tuple[HnswIndex, SetResults]:
     return index, SetResults(data, curves, done, found, built, partitioned, compact)
 
 
-def of_growth(curve: Curve, scale: Scale) -> Growth:
+def of_growth(curve: Curve, scale: Extent) -> Growth:
     said("growth")
     return grown(curve.contestant, scale.growth, scale.repeats, scale.asked)
 
 
-def of_filters(data: DataSet, index: HnswIndex, scale: Scale) -> list[tuple[Case, list[Tried]]]:
+def of_filters(data: DataSet, index: HnswIndex, scale: Extent) -> list[tuple[Case, list[Tried]]]:
     said("filters")
     return [(case, tried(case, scale.repeats)) for case in cases(data, index, scale.filter_queries)]
 
 
-def run(folder: Path, scale: Scale) -> Results:
+def run(folder: Path, scale: Extent) -> Results:
     sets, growth, filters = list[SetResults](), None, None
     for name in SETS:
-        data = DataSet.load(folder, name)
-        if scale.vectors is not None:
-            data = data.sample(scale.vectors, scale.queries)
+        data = scale.of(DataSet.load(folder, name))
         index, results = of_set(data, scale)
         sets.append(results)
         if name == SETS[0]:

@@ -1,5 +1,6 @@
-"""The vectors the index benchmarks search, and the neighbours that are right."""
+"""The vectors the index benchmarks search, how many of them, and the neighbours that are right."""
 
+import argparse
 import gzip
 import os
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.harness import said
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index.brute_force.index import BruteForceIndex
 from pergamum.index.mask import SlotMask
@@ -79,6 +81,42 @@ class DataSet:
     def one_by_one(self, count: int | None = None) -> list[Matrix]:
         """Return the first queries, each of shape (1, d)."""
         return [query[None] for query in self.queries[:count]]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of everything: vectors (None: all) and queries of a set, queries that are timed, repeats and builds."""
+
+    vectors: int | None
+    queries: int
+    asked: int
+    repeats: int
+    builds: int
+
+    def of(self, data: DataSet) -> DataSet:
+        """Return as much of the set."""
+        return data if self.vectors is None else data.sample(self.vectors, self.queries)
+
+
+def add_sets(parser: argparse.ArgumentParser) -> None:
+    """Let the command line say which sets, and where they are."""
+    data = os.environ.get("PERGAMUM_TEST_DATA") or "../shared/data"
+    known = [*SETS, FASHION_NAME]
+    parser.add_argument("--data", type=Path, default=Path(data), help="folder of the .npz files")
+    parser.add_argument("--fashion", type=Path, default=FASHION, help="folder of fashion-mnist's .gz files")
+    parser.add_argument("--sets", nargs="+", choices=known, default=known)
+
+
+def sets(arguments: argparse.Namespace) -> Iterator[DataSet]:
+    """Yield the sets one after the other; say so where the images are absent."""
+    fashion = arguments.fashion
+    for name in arguments.sets:
+        if name in SETS:
+            yield DataSet.load(arguments.data, name)
+        elif fashion.is_dir():
+            yield DataSet.fashion(fashion)
+        else:
+            said(f"no fashion-mnist in {fashion}: install the Debian package dataset-fashion-mnist, or give --fashion")
 
 
 def widened(vectors: Matrix, width: int) -> Matrix:
