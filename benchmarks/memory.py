@@ -93,15 +93,9 @@ def _await_kernels(server: Server) -> None:
 def _of_a_full_server(data_dir: Path, vectors: Vectors) -> list[Memory]:
     with running(data_dir) as server:
         fill(server, vectors)
-        found = [_now("after the import", server)]
-        _search(server, vectors, SEARCHES)
-        found.append(_now(f"after {SEARCHES} searches more", server))
+        found = [_now("after the import", server), _after_searches(server, vectors, SEARCHES)]
     with running(data_dir) as server:
-        server.search(vectors[0])
-        found.append(_now("after a restart and a search", server))
-        _search(server, vectors, SEARCHES)
-        found.append(_now(f"after {SEARCHES} searches more", server))
-    return found
+        return found + _restarted(server, vectors, SEARCHES)
 
 
 def _of_an_index(data_dir: Path, vectors: Vectors, index: str) -> list[Memory]:
@@ -109,18 +103,24 @@ def _of_an_index(data_dir: Path, vectors: Vectors, index: str) -> list[Memory]:
         fill(server, vectors, index={"kind": "brute_force"})  # nothing else is built meanwhile
         found = [_now("after the import", server)]
         server.build_index(index)
-        found.append(_now(f"{index} built and saved", server))
-        _search(server, vectors, SEARCHES_OF_AN_INDEX)
-        found.append(_now(f"after {SEARCHES_OF_AN_INDEX:,} searches", server))
+        found += [_now(f"{index} built and saved", server), _after_searches(server, vectors, SEARCHES_OF_AN_INDEX)]
     with running(data_dir) as server:
-        server.search(vectors[0])
-        found.append(_now("after a restart and a search", server))
-        _search(server, vectors, SEARCHES_OF_AN_INDEX)
-        found.append(_now(f"after {SEARCHES_OF_AN_INDEX:,} searches", server))
+        found += _restarted(server, vectors, SEARCHES_OF_AN_INDEX)
         for number in range(EXACT_SEARCHES):
             server.search(vectors[number], recall="exact")
         found.append(_now(f"after {EXACT_SEARCHES} exact searches", server))
     return found
+
+
+def _restarted(server: Server, vectors: Vectors, searches: int) -> list[Memory]:
+    """Return the memory of a server that was just started, after its first search and after more."""
+    server.search(vectors[0])
+    return [_now("after a restart and a search", server), _after_searches(server, vectors, searches)]
+
+
+def _after_searches(server: Server, vectors: Vectors, searches: int) -> Memory:
+    _search(server, vectors, searches)
+    return _now(f"after {searches:,} searches", server)
 
 
 def _search(server: Server, vectors: Vectors, searches: int) -> None:
