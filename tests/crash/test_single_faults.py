@@ -12,7 +12,7 @@ from tests.crash.recording import Call
 
 STRIDE = 7
 
-pytestmark = pytest.mark.xdist_group("crash")
+pytestmark = pytest.mark.xdist_group("faults")  # as much work as all other crash tests together
 
 
 @pytest.mark.parametrize("call", [Call.SYNC, Call.WRITE, Call.NAME])
