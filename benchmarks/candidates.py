@@ -12,8 +12,9 @@ from dataclasses import replace
 
 from benchmarks import peers
 from benchmarks.curves import Curve, measured
-from benchmarks.fastest import FULL, add_sets, of_our_graph, sets, warm_up
+from benchmarks.fastest import of_our_graph, warm_up
 from benchmarks.harness import environment, spread, table
+from benchmarks.vector_sets import add_sets, sets
 from pergamum.index import kernel_cache
 
 TRIED = (100, 120, 150, 200)
@@ -32,7 +33,7 @@ def main() -> None:
     if not kernel_cache.prepare():
         raise SystemExit("the kernels could not be compiled")
     warm_up()
-    for data in sets(options, FULL):
+    for data in sets(options):
         everybody = [peers.of_hnswlib(data)]
         for candidates in TRIED:
             params = replace(peers.GRAPH, ef_construction=candidates)
