@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.support.server import RunningServer, running_server
+from tests.workers.both import Both, both_on
 
 WORKERS = 2
 LIMIT = 60.0
@@ -119,3 +120,10 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
     """A server with workers that tests share; each makes its own library, and breaks nothing."""
     with crowd_on(tmp_path_factory.mktemp("crowd") / "data") as crowd:
         yield crowd
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Iterator[Both]:
+    """A library open for writing and for reading."""
+    with both_on(tmp_path / "data") as both:
+        yield both

@@ -1,97 +1,29 @@
 """A library open for reading beside its writer: it follows, it writes nothing, it is in nobody's way."""
 
 import threading
-import time
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
 
 import apsw
 import numpy as np
 import pytest
 
-from pergamum.domain.commands import Command, DeleteChunk, DeleteDocument
+from pergamum.domain.commands import DeleteChunk, DeleteDocument
 from pergamum.domain.filter_reading import read_filter
-from pergamum.domain.library import Library
-from pergamum.engine import reader_catalog, reader_library
+from pergamum.engine import reader_library
 from pergamum.engine.elsewhere import Elsewhere
 from pergamum.engine.live_library import LiveLibrary
-from pergamum.engine.reader_catalog import ReaderCatalog
 from pergamum.engine.reader_library import ReaderLibrary
 from pergamum.engine.recovery import open_view
 from pergamum.engine.where import Where
 from pergamum.errors import Damaged
 from pergamum.storage.base import Rows
 from pergamum.storage.sqlite.read_only import ReadOnlyStorage
-from pergamum.storage.sqlite.storage import SqliteStorage
-from tests.support.library import NOW, a_chunk, a_library, put, put_chunks, vector
-
-
-@dataclass
-class Later(Executor):
-    """Background work that is done when the test says so."""
-
-    waiting: list[Any] = field(default_factory=list)
-
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401 - as executors have it
-        self.waiting.append(lambda: fn(*args, **kwargs))
-        return Future()
-
-    def work(self) -> int:
-        """Do what waits; return how much there was."""
-        done = 0
-        while self.waiting:
-            self.waiting.pop(0)()
-            done += 1
-        return done
-
-
-@dataclass
-class Both:
-    """A library open for writing, the same open for reading, and what the reader does in the background."""
-
-    data: Path
-    storage: SqliteStorage
-    settings: Library
-    writer: LiveLibrary
-    reader: ReaderLibrary
-    later: Later
-
-    def write(self, *commands: Command) -> None:
-        for outcome in self.writer.write(list(commands)):
-            assert outcome.refusal is None
-
-    def found(self, *numbers: float, k: int = 3) -> list[str]:
-        self.reader.refresh()
-        (answer,) = self.reader.search(vector(*numbers)[np.newaxis], k, "exact")
-        assert answer.position == self.writer.view.state.position
-        return [hit.chunk.id for hit in answer.hits]
-
-
-def _ignore(_seconds: float) -> None:
-    """Nobody looks at flush times here."""
-
-
-@pytest.fixture
-def both(tmp_path: Path) -> Iterator[Both]:
-    storage = SqliteStorage(tmp_path / "data")
-    settings = a_library()
-    storage.create(settings)
-    storage.catalog.add(settings.id, settings.name, NOW)
-    writer = LiveLibrary(storage.open(settings.id), _ignore)
-    writer.write([put("d", [a_chunk("a", "d", vector(1, 0)), a_chunk("b", "d", vector(2, 0))])])
-    later, beside = Later(), ReadOnlyStorage(tmp_path / "data", 1)
-    reader = ReaderLibrary(beside.open(settings.id), later)
-    made = Both(tmp_path / "data", storage, settings, writer, reader, later)
-    yield made
-    reader.close()
-    beside.close()
-    made.writer.close()
-    storage.close()
+from tests.support.library import NOW, a_chunk, put, put_chunks, vector
+from tests.workers.both import Both, ignore
 
 
 def test_it_follows_what_is_written(both: Both) -> None:
@@ -322,7 +254,7 @@ def test_the_last_to_close_leaves_the_log_to_the_next_writer(both: Both) -> None
     both.reader.close()
 
     assert _files(both.data) == before
-    both.writer = LiveLibrary(both.storage.open(both.settings.id), _ignore)
+    both.writer = LiveLibrary(both.storage.open(both.settings.id), ignore)
     assert both.writer.view.state.position == 2
 
 
@@ -350,7 +282,7 @@ def test_the_writer_opens_a_library_again_while_it_is_read(both: Both, monkeypat
     with both.reader.reading() as rows:
         both.write(put_chunks([a_chunk("c", "d", vector(3, 0))]))
         both.writer.close()
-        both.writer = LiveLibrary(both.storage.open(both.settings.id), _ignore)
+        both.writer = LiveLibrary(both.storage.open(both.settings.id), ignore)
         assert rows.state().position == 1
         assert both.writer.view.state.position == 2
 
@@ -361,80 +293,6 @@ def test_the_writer_opens_a_library_again_while_it_is_read(both: Both, monkeypat
 def test_it_cannot_write(both: Both) -> None:
     with both.reader.reading() as rows, pytest.raises(apsw.ReadOnlyError):
         rows._connection.execute("DELETE FROM chunks")  # type: ignore[attr-defined]
-
-
-def test_a_damaged_file_is_the_writers_to_tell(both: Both) -> None:
-    later = Later()
-    catalog = ReaderCatalog(ReadOnlyStorage(both.data, 1), 4, later)
-    with pytest.raises(Elsewhere) as missing, catalog.opened(catalog.resolve("papers")):
-        pass
-    assert missing.value.library_id == both.settings.id
-    catalog.open_soon(both.settings.id)
-    later.work()
-
-    with pytest.raises(Elsewhere), catalog.opened(both.settings.id):
-        raise Damaged("a row", "its checksum is wrong")
-    with catalog.opened(both.settings.id) as library:
-        assert library.view.state.position == 1
-    with pytest.raises(Elsewhere):
-        catalog.resolve("another")
-    catalog.close()
-
-
-def test_what_is_asked_for_by_many_spellings_is_not_remembered_for_good(
-    both: Both, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reader_catalog, "MOST_KNOWN", 3)
-    catalog = ReaderCatalog(ReadOnlyStorage(both.data, 1), 4, Later())
-    spelled = str(both.settings.id)
-
-    for reference in ("papers", spelled, spelled.upper(), f"{{{spelled}}}", f"urn:uuid:{spelled}"):
-        assert catalog.resolve(reference) == both.settings.id
-
-    assert len(catalog._names.known) == 3
-    catalog.close()
-
-
-def test_what_cannot_be_opened_is_left_alone_for_a_while_and_then_forgotten(both: Both) -> None:
-    later, unknown = Later(), uuid4()
-    catalog = ReaderCatalog(ReadOnlyStorage(both.data, 1), 4, later)
-    for tries in (1, 0):
-        catalog.open_soon(unknown)
-        assert later.work() == tries
-
-    catalog.tidy()
-    assert catalog._not_before.keys() == {unknown}
-    catalog._not_before[unknown] = time.monotonic()
-    catalog.tidy()
-
-    assert catalog._not_before == {}
-    catalog.open_soon(unknown)
-    assert later.work() == 1
-    catalog.close()
-
-
-def test_tidying_up_makes_no_search_wait_and_may_meet_the_end(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
-    later = Later()
-    catalog = ReaderCatalog(ReadOnlyStorage(both.data, 1), 4, later)
-    catalog.open_soon(both.settings.id)
-    later.work()
-    asked: list[int] = []
-
-    def is_listed(_storage: ReadOnlyStorage, library_id: UUID) -> bool:
-        with catalog.opened(library_id) as library:
-            asked.append(library.view.state.position)
-        if len(asked) == 2:
-            catalog.close()
-        return True
-
-    monkeypatch.setattr(ReadOnlyStorage, "is_listed", is_listed)
-    for _ in range(3):
-        thread = threading.Thread(target=catalog.tidy, daemon=True)
-        thread.start()
-        thread.join(30)
-        assert not thread.is_alive()
-
-    assert asked == [1, 1]
 
 
 def test_a_library_that_was_deleted_is_not_followed_any_more(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -453,27 +311,3 @@ def test_a_library_that_was_deleted_is_not_followed_any_more(both: Both, monkeyp
 
     assert both.later.work() == 1
     assert failures == []
-
-
-def test_libraries_are_closed_when_they_are_deleted_or_too_many(both: Both) -> None:
-    later = Later()
-    catalog = ReaderCatalog(ReadOnlyStorage(both.data, 1), 0, later)
-    catalog.open_soon(both.settings.id)
-    later.work()
-    assert not catalog.is_open(both.settings.id)
-
-    catalog = ReaderCatalog(ReadOnlyStorage(both.data, 1), 1, later)
-    catalog.open_soon(both.settings.id)
-    later.work()
-    assert catalog.resolve("papers") == both.settings.id
-    with catalog.opened(both.settings.id) as library:
-        both.storage.catalog.remove(both.settings.id)
-        catalog.tidy()
-        assert not catalog.is_open(both.settings.id)
-        assert not library._closed  # whoever has it may finish
-        with library.reading() as rows:
-            assert rows.state().position == 1
-    assert library._closed
-    with pytest.raises(Elsewhere):
-        catalog.resolve("papers")
-    catalog.close()
