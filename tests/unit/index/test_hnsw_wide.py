@@ -135,7 +135,8 @@ def test_estimates_in_registers_are_those_of_numpy(
     """To the bit, which are below the limit too; infinite offsets, where there is no neighbour, never are."""
     from pergamum.index.hnsw.block_sums import _looped_estimates
 
-    random, parts = np.random.default_rng(seed), tuple(np.float32(number) for number in line)
+    random, (key, low, step, limit) = np.random.default_rng(seed), map(np.float32, line)
+    parts = (key, low, step, limit)
     blocks, sums = np.zeros(start + CODES + 64, np.uint8), random.integers(0, 65_536, GROUP).astype(np.uint16)
     factors, offsets = (random.standard_normal(GROUP) * size for _ in range(2))
     offsets[::5], factors[::7] = np.inf, 0.0
@@ -147,7 +148,7 @@ def test_estimates_in_registers_are_those_of_numpy(
 
     assert bits == _looped_estimates(blocks, start, sums, parts, expected)
     np.testing.assert_array_equal(found, expected)
-    assert [bits >> j & 1 for j in range(GROUP)] == (expected < parts[3]).astype(int).tolist()
+    assert [bits >> j & 1 for j in range(GROUP)] == (expected < limit).astype(int).tolist()
     assert not any(bits >> j & 1 for j in range(0, GROUP, 5))
 
 

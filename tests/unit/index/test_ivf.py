@@ -111,6 +111,17 @@ def test_growing_takes_vectors_however_far_beyond_the_first(metric: Metric, firs
             assert_lawful(found, metric, queries, 20, vectors, allowed)
 
 
+def test_two_searches_never_have_the_same_scratch() -> None:
+    index = build(clustered(200, 8))
+
+    first, second = index._borrow(10), index._borrow(10)
+
+    assert first[1] is not second[1]
+    index._scratches.append(first)
+    assert index._borrow(10)[1] is first[1]
+    assert index._borrow(10)[1] is not second[1]
+
+
 def test_growing_drops_what_has_died() -> None:
     vectors, deleted = clustered(600, 10), some_dead(500, 0.5)
 
