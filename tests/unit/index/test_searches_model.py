@@ -159,4 +159,4 @@ class Searching(RuleBasedStateMachine):
 @compiled_only
 def test_searches_find_what_sorting_finds() -> None:
     prepare_kernels()
-    run_state_machine_as_test(Searching, settings=settings(max_examples=40, stateful_step_count=25))
+    run_state_machine_as_test(Searching, settings=settings(max_examples=30, stateful_step_count=25))
