@@ -1,6 +1,6 @@
 """What more candidates for the links of a graph cost at the build, and what they give a search, beside hnswlib.
 
-    python -m benchmarks.candidates [--sets words-100 sentences-384 fashion-mnist] [--repeats 3]
+    python -m benchmarks.candidates [--sets words-100 sentences-384 fashion-mnist] [--repeats 5]
 
 One thread on one core; hnswlib and our wide graph of every `ef_construction` are built one after the other, and then
 asked in turns, one query at a time (`curves.py`). fashion-mnist is the Debian package dataset-fashion-mnist.
@@ -27,7 +27,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_sets(parser)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     print(environment())
     if not kernel_cache.prepare():
