@@ -21,7 +21,7 @@ import numpy as np
 
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index import kernel_cache
-from pergamum.index.arrays import is_mapped
+from pergamum.index.arrays import is_mapped, plain
 from pergamum.index.base import Neighbours, padded
 from pergamum.index.bound import Bound
 from pergamum.index.brute_force import fallback, snapshot
@@ -34,7 +34,6 @@ from pergamum.index.quantize import encode
 _ENCODED_AT_ONCE = 8192
 _QUERIES_AT_ONCE = 64
 _METRICS = list(Metric)
-_FLOAT32: Final = np.dtype(np.float32)
 _DESKS: Final = Desks()
 
 _Part: TypeAlias = tuple[Longs, Doubles, int]
@@ -107,12 +106,12 @@ class BruteForceIndex:
         wanted = min(k, self.count - begin)
         if wanted <= 0 or not len(queries):
             return padded(Neighbours(np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0))), k)
-        raw = _plain(queries)
+        raw = plain(queries)
         if not kernel_cache.ready():
             found = fallback.before_kernels(self.metric, raw, k, vectors[: self.count], allowed, begin=begin)
             if found is not None:
                 return found
-        rows, flags = _plain(vectors), allowed.flat()
+        rows, flags = plain(vectors), allowed.flat()
         parts = [
             self._scan(raw[start : start + _QUERIES_AT_ONCE], wanted, rows, flags, begin)
             for start in range(0, len(raw), _QUERIES_AT_ONCE)
@@ -147,16 +146,6 @@ class BruteForceIndex:
         if not self._table:  # two threads may both make it: they make the same
             self._table.append(bound_blocks(self.blocks))
         return self._table[0]
-
-
-def _plain(array: Matrix) -> Matrix:
-    """Return the array, or a view or copy of it, as `search` takes it: plain, in C order, float32.
-
-    `as_kernel_input` makes a view that cannot be written, too: 12 us in a thread whose caches hold something else.
-    """
-    if type(array) is np.ndarray and array.dtype == _FLOAT32 and array.flags.c_contiguous:
-        return array
-    return np.ascontiguousarray(array, dtype=np.float32)
 
 
 @cache

@@ -21,7 +21,7 @@ from typing import ClassVar, Final, NamedTuple, Self
 import numpy as np
 
 from pergamum.domain.vectors import Matrix, Metric
-from pergamum.index.arrays import anonymous_bytes, as_kernel_input, readonly
+from pergamum.index.arrays import anonymous_bytes, as_kernel_input, plain
 from pergamum.index.base import Job, Neighbours, Route, Strategy, padded
 from pergamum.index.brute_force.work import READ, Work
 from pergamum.index.code_rows import CodeRows, empty_rows, extended_rows, frozen_rows
@@ -135,7 +135,7 @@ class HnswIndex:
 
     def search(self, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask, route: Route) -> Neighbours:
         """Return for each query near allowed slots; see `BuiltIndex.search`."""
-        raw, rows = as_kernel_input(queries), as_kernel_input(vectors)
+        raw, rows = plain(queries), plain(vectors)
         if route.strategy is _SCAN or self.entry < 0:
             return self._scan(raw, k, rows, allowed)
         return self._walk(raw, k, rows, allowed, route)
@@ -167,7 +167,7 @@ class HnswIndex:
     def _rescanned(self, found: Neighbours, raw: Matrix, vectors: Matrix, allowed: SlotMask) -> Neighbours:
         """Return `found` with the doubtful queries answered by a scan."""
         doubtful = np.isnan(found.distances[:, 0])
-        exact = self._scan(readonly(raw[doubtful]), found.slots.shape[1], vectors, allowed)
+        exact = self._scan(raw[doubtful], found.slots.shape[1], vectors, allowed)
         found.slots[doubtful], found.distances[doubtful] = exact.slots, exact.distances
         return replace(
             found,
@@ -176,7 +176,8 @@ class HnswIndex:
             rescanned=int(doubtful.sum()),
         )
 
-    def _scan(self, raw: Matrix, k: int, vectors: Matrix, allowed: SlotMask) -> Neighbours:
+    def _scan(self, queries: Matrix, k: int, vectors: Matrix, allowed: SlotMask) -> Neighbours:
+        raw, vectors = as_kernel_input(queries), as_kernel_input(vectors)
         compiled, metric, flags = _compiled(), _METRICS.index(self.metric), allowed.flat()
         digits = np.zeros((len(raw), 2, self.rows.codes.shape[1]), dtype=np.int8)
         codes = QueryCodes(raw, digits, np.empty((len(raw), TERMS)))

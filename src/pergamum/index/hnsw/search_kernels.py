@@ -78,7 +78,8 @@ def search(
 def entered(compiled: Callable[..., Any]) -> Callable[..., Any]:
     """Return the one compiled body of a kernel, to be called without looking up types: of nine arguments that is 1 us.
 
-    REQUIRES: every call has arguments of exactly the types the kernel is compiled for, arrays in C order.
+    REQUIRES: every call has arguments of exactly the types the kernel is compiled for, arrays in C order. Those that
+    are only read may be writable: the body cannot tell.
     """
     overloads = getattr(compiled, "overloads", None)  # plain Python where nothing is compiled
     if not overloads:

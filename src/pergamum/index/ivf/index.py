@@ -20,7 +20,7 @@ from typing import ClassVar, Final, Self
 import numpy as np
 
 from pergamum.domain.vectors import Matrix, Metric
-from pergamum.index.arrays import anonymous_bytes
+from pergamum.index.arrays import anonymous_bytes, plain
 from pergamum.index.base import Job, Neighbours, Route, Strategy
 from pergamum.index.ivf import snapshot
 from pergamum.index.ivf.assembly import Trained, assembled, joined, taken_out
@@ -147,8 +147,8 @@ class IvfIndex:
             min(effort, shape.partitions),
             wanted,
             own[1],
-            np.asarray(vectors),
-            np.ascontiguousarray(queries, dtype=np.float32),
+            plain(vectors),
+            plain(queries),
             allowed.flat(),
             distances,
             slots,
