@@ -20,7 +20,6 @@ from pergamum.index.hnsw.wide import (
     FACTORS,
     GROUP,
     LINKS,
-    MOST_SEEDS,
     OFFSETS,
     bits_of,
     block_bytes,
@@ -380,4 +379,4 @@ def test_seeds_begin_with_the_entry() -> None:
     index = graph(clustered(700, 8), params={**WIDE, "ef_construction": 16, "m": 4})
 
     assert index.wide.seeds[0] == index.entry
-    assert len(index.wide.seeds) == len(set(index.wide.seeds.tolist())) in (MOST_SEEDS - 1, MOST_SEEDS)
+    assert len(index.wide.seeds) == len(set(index.wide.seeds.tolist())) in (wide_build.SEEDS - 1, wide_build.SEEDS)

@@ -13,10 +13,12 @@ from pergamum.index.arrays import as_kernel_input, readonly
 from pergamum.index.base import Job
 from pergamum.index.code_rows import CodeRows
 from pergamum.index.hnsw.graph import ABSENT, Graph, scratch
-from pergamum.index.hnsw.wide import MOST_SEEDS, Floats, Making, Wide, bits_of, edge, none, unfilled
+from pergamum.index.hnsw.wide import Floats, Making, Wide, bits_of, edge, none, unfilled
 
 _METRICS: Final = list(Metric)
 _PIECE: Final = 1024
+SEEDS: Final = 32
+"""Slots one of which a search begins at; twice as many cost 0.3 us and find no more."""
 MOST_TURNED: Final = 2**30
 """Bytes of rotated vectors kept while blocks are made; if they took more, each is rotated whenever it is met."""
 
@@ -43,7 +45,7 @@ class Widening:
     def _seeds(self) -> npt.NDArray[np.uint32]:
         """Return the entry, from which all slots can be reached, and slots evenly spread."""
         present = np.flatnonzero(self.graph.levels != ABSENT)
-        spread = present[np.unique(np.linspace(0, len(present) - 1, MOST_SEEDS - 1).astype(np.int64))]
+        spread = present[np.unique(np.linspace(0, len(present) - 1, SEEDS - 1).astype(np.int64))]
         return np.concatenate([[self.entry], spread[spread != self.entry]]).astype(np.uint32)
 
     def _fill(self, wide: Wide, vectors: Matrix) -> None:

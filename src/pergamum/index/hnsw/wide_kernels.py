@@ -68,6 +68,8 @@ READ_BEYOND, DEVIATIONS = 16, 3.0
 of vectors."""
 AHEAD = 4
 """Vectors that are asked for before they are read."""
+AT_ONCE = 16
+"""Lines of a block that are asked for together with the codes of its slot: the other lines follow one another."""
 SLACK, SLACK_ENDS = 0.055, 100.0
 """How far beyond the k-th nearest a walk goes: its squared distance times 1 + SLACK log r + (r / SLACK_ENDS)^3, where r
 is effort / k. Fitted on three sets (decision 28); the last term lets great efforts see all there is."""
@@ -258,6 +260,7 @@ def walk(
         node = scratch.fresh[0] = slot_of(pool[cursor])
         pool[cursor] |= EXPANDED
         following = next_two(pool, cursor, size, rows)
+        prefetch(wide.blocks, node, min(AT_ONCE, row_bytes // LINE))
         score(bodies[0], rows, aim, 1, _HIGHEST, scratch)
         entry, visited = scratch.keys[0], visited + 1
         if is_allowed(flags, node):
