@@ -1,8 +1,11 @@
 """Two threads of one process against two independent processes: builds of our graph and partitions, searches.
 
+    python -m benchmarks.two_cores [--sets words-100 sentences-384 fashion-mnist] [--repeats 5]
+
 Workers are processes of their own that map the same vectors. Both ways take turns, on the same two cores.
 """
 
+import argparse
 import multiprocessing
 import tempfile
 import threading
@@ -16,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.harness import environment, spread, table
 from benchmarks.peers import our_index, our_partitions
-from benchmarks.vector_sets import LIVE, DataSet, K
+from benchmarks.vector_sets import LIVE, DataSet, K, add_sets, sets
 from pergamum.domain.vectors import Matrix
 from pergamum.index import kernel_cache
 from pergamum.index.base import Route, Strategy
@@ -25,6 +29,9 @@ from pergamum.index.hnsw.index import HnswIndex
 
 WARM_UP = 300
 """Vectors of the index that is built before the clock runs: loads what a build uses."""
+
+EFFORT, SECONDS = 80, 1.5
+"""Of the searches."""
 
 BUILDERS: dict[str, Callable[[Matrix, int], object]] = {"hnsw": our_index, "ivf": our_partitions}
 
@@ -149,3 +156,33 @@ def search(index: HnswIndex, vectors: Matrix, queries: Matrix, threads: int, eff
     for thread in team:
         thread.join()
     return sum(counts) / seconds
+
+
+def rows(data: DataSet, repeats: int) -> Iterator[list[str]]:
+    """Yield what is compared, the rates of either way, and how they compare."""
+    with workers(data, our_index(data.vectors, 2, data.metric), 2) as team:
+        for kind in BUILDERS:
+            yield row(f"{data.name}: builds of {kind} a minute", builds(team, repeats, kind), 60.0)
+        yield row(f"{data.name}: queries a second", searches(team, repeats, EFFORT, SECONDS), 1.0)
+
+
+def row(what: str, rates: TwoCores, unit: float) -> list[str]:
+    both = ([unit * rate for rate in way] for way in (rates.two_threads, rates.two_processes))
+    return [what, *(spread(way, 1) for way in both), spread(rates.ratios, 2)]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_sets(parser)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    print(environment())
+    if not kernel_cache.prepare():
+        raise SystemExit("the kernels could not be compiled")
+    found = [each for data in sets(options) for each in rows(data, options.repeats)]
+    print(table(["what", "two threads", "two processes", "threads of processes"], found))
+
+
+if __name__ == "__main__":
+    main()
