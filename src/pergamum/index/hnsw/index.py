@@ -169,8 +169,7 @@ class HnswIndex:
         doubtful = np.isnan(found.distances[:, 0])
         exact = self._scan(raw[doubtful], found.slots.shape[1], vectors, allowed)
         found.slots[doubtful], found.distances[doubtful] = exact.slots, exact.distances
-        return replace(
-            found,
+        return found._replace(
             verified=found.verified + exact.verified,
             scored=found.scored + exact.scored,
             rescanned=int(doubtful.sum()),
