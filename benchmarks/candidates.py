@@ -6,16 +6,14 @@ One thread on one core; hnswlib and our wide graph of every `ef_construction` ar
 asked in turns, one query at a time (`curves.py`). fashion-mnist is the Debian package dataset-fashion-mnist.
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 
 from benchmarks import peers
 from benchmarks.curves import Curve, measured
 from benchmarks.fastest import of_our_graph, warm_up
-from benchmarks.harness import environment, spread, table
-from benchmarks.vector_sets import add_sets, sets
-from pergamum.index import kernel_cache
+from benchmarks.harness import spread, table
+from benchmarks.vector_sets import begun
 
 TRIED = (100, 120, 150, 200)
 ASKED = 500
@@ -25,20 +23,14 @@ HEAD = ["graph", "build s", "of hnswlib", *(f"queries/s at recall {recall}" for 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_sets(parser)
-    parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args()
-    print(environment())
-    if not kernel_cache.prepare():
-        raise SystemExit("the kernels could not be compiled")
+    repeats, data_sets = begun(__doc__)
     warm_up()
-    for data in sets(options):
+    for data in data_sets:
         everybody = [peers.of_hnswlib(data)]
         for candidates in TRIED:
             params = replace(peers.GRAPH, ef_construction=candidates)
             everybody += of_our_graph(data, f"ef_construction {candidates}", params)
-        print(f"\n{data.name}\n\n{table(HEAD, rows(measured(everybody, options.repeats, ASKED)))}")
+        print(f"\n{data.name}\n\n{table(HEAD, rows(measured(everybody, repeats, ASKED)))}")
 
 
 def rows(curves: Sequence[Curve]) -> list[list[str]]:

@@ -5,7 +5,6 @@
 Workers are processes of their own that map the same vectors. Both ways take turns, on the same two cores.
 """
 
-import argparse
 import multiprocessing
 import tempfile
 import threading
@@ -19,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import environment, spread, table
+from benchmarks.harness import spread, table
 from benchmarks.peers import our_index, our_partitions
-from benchmarks.vector_sets import LIVE, DataSet, K, add_sets, sets
+from benchmarks.vector_sets import LIVE, DataSet, K, begun
 from pergamum.domain.vectors import Matrix
 from pergamum.index import kernel_cache
 from pergamum.index.base import Route, Strategy
@@ -173,14 +172,8 @@ def row(what: str, rates: TwoCores, unit: float) -> list[str]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_sets(parser)
-    parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args()
-    print(environment())
-    if not kernel_cache.prepare():
-        raise SystemExit("the kernels could not be compiled")
-    found = [each for data in sets(options) for each in rows(data, options.repeats)]
+    repeats, data_sets = begun(__doc__)
+    found = [each for data in data_sets for each in rows(data, repeats)]
     print(table(["what", "two threads", "two processes", "threads of processes"], found))
 
 

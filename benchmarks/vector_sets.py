@@ -12,8 +12,9 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.harness import said
+from benchmarks.harness import environment, said
 from pergamum.domain.vectors import Matrix, Metric
+from pergamum.index import kernel_cache
 from pergamum.index.brute_force.index import BruteForceIndex
 from pergamum.index.mask import SlotMask
 
@@ -117,6 +118,18 @@ def sets(arguments: argparse.Namespace) -> Iterator[DataSet]:
             yield DataSet.fashion(fashion)
         else:
             said(f"no fashion-mnist in {fashion}: install the Debian package dataset-fashion-mnist, or give --fashion")
+
+
+def begun(about: str | None) -> tuple[int, Iterator[DataSet]]:
+    """Read --sets and --repeats, say where this runs, load the kernels; return the repeats and the sets."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_sets(parser)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    print(environment())
+    if not kernel_cache.prepare():
+        raise SystemExit("the kernels could not be compiled")
+    return options.repeats, sets(options)
 
 
 def widened(vectors: Matrix, width: int) -> Matrix:
