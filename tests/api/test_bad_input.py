@@ -56,6 +56,32 @@ def test_json_of_another_shape_is_refused(client: TestClient, library: str, meth
         assert problem["errors"][0]["reason"]
 
 
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({"vector": [1, 1], "recall": 1.5}, ["recall"]),
+        ({"vector": [1, 1], "recall": "most"}, ["recall"]),
+        ({"vector": [1, "a"]}, ["vector.1", "vector"]),
+        ({"vector": "!!"}, ["vector"]),
+        ({"vector": [1, 1], "group_by": 3}, ["group_by"]),
+        ({"vector": [1, 1], "group_by": {"x": 3}}, ["group_by.field", "group_by.x", "group_by"]),
+        ({"vector": [1, 1], "k": [3], "surprise": 1}, ["k", "surprise"]),
+    ],
+)
+def test_a_field_is_named_as_the_body_names_it(
+    client: TestClient, library: str, body: dict[str, Any], fields: list[str]
+) -> None:
+    problem = assert_problem(client.post(library + "/search", json=body), 422, "invalid-request")
+    assert list(dict.fromkeys(error["field"] for error in problem["errors"])) == [f"body.{field}" for field in fields]
+
+
+def test_a_field_deep_in_a_list_is_named_with_its_places(client: TestClient, library: str) -> None:
+    body = {"documents": [{"id": "d"}, {"id": "e", "chunks": [{"id": "c"}, {"id": 3}]}]}
+    problem = assert_problem(client.post(library + "/documents:batch", json=body), 422, "invalid-request")
+    fields = {error["field"] for error in problem["errors"]}
+    assert "body.documents.1.chunks.1.id" in fields
+
+
 @pytest.mark.parametrize(("method", "path"), WRITES)
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "application/x-ndjson", "x"])
 def test_another_content_type_is_refused(client: TestClient, library: str, method: str, path: str, kind: str) -> None:

@@ -3,14 +3,16 @@
 The bytes are read in the event loop and parsed in the route's own thread, so that a large body holds nobody up.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Final, TypeAlias, TypeVar
 
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails, from_json
 
 from pergamum.api.limits import Limits
+from pergamum.domain.json import Json
 from pergamum.errors import TooLarge, UnsupportedMediaType
 
 JSON: Final = "application/json"
@@ -28,13 +30,27 @@ def parsed(model: type[Model], raw: bytes) -> Model:
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:
-        raise RequestValidationError(faults(error)) from None
+        raise RequestValidationError(faults(error, raw)) from None
 
 
-def faults(error: ValidationError) -> list[dict[str, object]]:
-    """Return what is wrong with a body, each with its path from `body` on."""
+def faults(error: ValidationError, raw: bytes) -> list[dict[str, object]]:
+    """Return what is wrong with the body `raw`, each with its path from `body` on."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [{"type": fault["type"], "loc": ("body", *fault["loc"]), "msg": fault["msg"]} for fault in found]
+    body: Json = None if found[0]["type"] == "json_invalid" else from_json(raw)
+    return [{"type": fault["type"], "loc": ("body", *_path(fault, body)), "msg": fault["msg"]} for fault in found]
+
+
+def _path(fault: ErrorDetails, value: Json) -> Iterator[int | str]:
+    """Yield what leads to the value at fault. Pydantic puts names of a union's members between; no body has these."""
+    for part in fault["loc"]:
+        if isinstance(value, dict) and isinstance(part, str) and part in value:
+            yield part
+            value = value[part]
+        if isinstance(value, list) and isinstance(part, int):
+            yield part
+            value = value[part]
+    if fault["type"] == "missing":
+        yield fault["loc"][-1]
 
 
 async def read_json(request: Request) -> bytes:

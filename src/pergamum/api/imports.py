@@ -78,7 +78,7 @@ def _line(number: int, line: bytes, read: Callable[[bytes], Draft]) -> Line[Draf
     try:
         return Line(number, read(line))
     except ValidationError as error:
-        fault = faults(error)[0]
+        fault = faults(error, line)[0]
         return Line(
             number, InvalidField(field_of(fault).removeprefix("body.").replace("body", "line"), str(fault["msg"]))
         )
