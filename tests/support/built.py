@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pergamum.domain.json import JsonObject
+from pergamum.domain.library import IndexKind, IndexSpec
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index import distance, factory
 from pergamum.index.base import BuiltIndex, Job, Neighbours, Route, Strategy
@@ -33,8 +35,8 @@ def build(
 ) -> BuiltIndex:
     """An index of a kind, or of a kind and its layout, as in `hnsw compact`."""
     name, _, layout = kind.partition(" ")
-    chosen = {**params, **({"layout": layout} if layout else {})}
-    return factory.build(name, metric, chosen, vectors, live, job=job or quiet())
+    chosen: JsonObject = {**params, **({"layout": layout} if layout else {})}
+    return factory.build(IndexSpec(IndexKind(name), chosen), metric, vectors, live, job or quiet())
 
 
 def loaded(kind: str, folder: Path) -> BuiltIndex:

@@ -98,13 +98,11 @@ class Forge:
         self.trials.append(trial)
         return trial
 
-    def build(
-        self, kind: str, metric: Metric, _params: Mapping[str, object], vectors: Matrix, _live: SlotMask, job: Job
-    ) -> BuiltIndex:
+    def build(self, spec: IndexSpec, metric: Metric, vectors: Matrix, _live: SlotMask, job: Job) -> BuiltIndex:
         """Stand in for `factory.build`."""
         self._wait(job)
         self.built += 1
-        return FakeIndex(kind, len(vectors), metric)
+        return FakeIndex(spec.kind.value, len(vectors), metric)
 
     def _wait(self, job: Job) -> None:
         self.begun.set()

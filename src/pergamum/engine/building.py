@@ -114,7 +114,7 @@ def forecast(view: View, spec: IndexSpec, job: Job) -> Forecast:
     seconds, curve = 0.0, None
     if spec.kind is not IndexKind.BRUTE_FORCE:
         started = time.perf_counter()
-        built = factory.build(spec.kind.value, metric, spec.params, sample, SlotMask(), job=job)
+        built = factory.build(spec, metric, sample, SlotMask(), job)
         seconds = time.perf_counter() - started
         index = index.with_built(built, sample)
         curve = calibrate(index, sample, SlotMask(), metric, live_queries=None, job=job)
@@ -138,8 +138,7 @@ def _made(view: View, need: Need, vectors: Matrix, job: Job) -> BuiltIndex:
     assert view.index is not None, "the caller has checked"
     old = view.index.built
     if old is None or need.work is Work.BUILD:
-        target, metric = need.target, view.state.library.metric
-        return factory.build(target.kind.value, metric, target.params, vectors, view.live, job=job)
+        return factory.build(need.target, view.state.library.metric, vectors, view.live, job)
     return old if need.work is Work.MEASURE else old.grown(vectors, view.live, job)
 
 

@@ -143,7 +143,7 @@ class _Sample:
 
     def _built(self, spec: IndexSpec, job: Job) -> _Over:
         vectors = self.exact.vectors
-        built = factory.build(spec.kind.value, self.metric, spec.params, vectors, ALL, job=job)
+        built = factory.build(spec, self.metric, vectors, ALL, job)
         return _Over(spec, self.exact.index.with_built(built, vectors), vectors)
 
     def _efforts(self, over: _Over, job: Job) -> Iterator[_Way]:

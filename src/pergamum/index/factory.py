@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pergamum.domain.json import JsonObject
+from pergamum.domain.library import IndexKind, IndexSpec
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.errors import InvalidField
 from pergamum.index.base import BuiltIndex, Job
@@ -59,24 +60,22 @@ def in_force(kind: str, params: Mapping[str, object]) -> JsonObject:
             raise _unknown(kind)
 
 
-def build(
-    kind: str, metric: Metric, params: Mapping[str, object], vectors: Matrix, live: SlotMask, *, job: Job
-) -> BuiltIndex:
-    """Return a built index of `kind` over all rows of `vectors`. Raises `InvalidField`, `Cancelled`.
+def build(spec: IndexSpec, metric: Metric, vectors: Matrix, live: SlotMask, job: Job) -> BuiltIndex:
+    """Return the index that is asked for over all live rows of `vectors`. Raises `InvalidField`, `Cancelled`.
 
-    REQUIRES: the kernels are loaded; `kind` is one that is built (neither `auto` nor `brute_force`).
+    REQUIRES: the kernels are loaded; the kind is one that is built (neither `auto` nor `brute_force`).
     """
-    match kind:
-        case "kd_tree":
-            return KdTreeIndex.build(vectors, metric, live, KdTreeParams.of(params), job)
-        case "lsh":
-            return LshIndex.build(vectors, metric, live, LshParams.of(params), job)
-        case "hnsw":
-            return HnswIndex.build(vectors, metric, live, HnswParams.of(params), job)
-        case "ivf":
-            return IvfIndex.build(vectors, metric, live, IvfParams.of(params), job)
+    match spec.kind:
+        case IndexKind.KD_TREE:
+            return KdTreeIndex.build(vectors, metric, live, KdTreeParams.of(spec.params), job)
+        case IndexKind.LSH:
+            return LshIndex.build(vectors, metric, live, LshParams.of(spec.params), job)
+        case IndexKind.HNSW:
+            return HnswIndex.build(vectors, metric, live, HnswParams.of(spec.params), job)
+        case IndexKind.IVF:
+            return IvfIndex.build(vectors, metric, live, IvfParams.of(spec.params), job)
         case _:
-            raise _unknown(kind)
+            raise _unknown(spec.kind.value)
 
 
 def load_built(kind: str, folder: Path, *, checked: bool = False) -> BuiltIndex:

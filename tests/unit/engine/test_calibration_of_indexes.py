@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pergamum.domain.library import IndexKind, IndexSpec
 from pergamum.domain.recall import shares_found
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.engine.calibration import calibrate
@@ -14,6 +15,11 @@ from tests.support.fake_index import JOB
 from tests.support.kernels import compiled_only, prepare_kernels
 
 COUNT, HELD_OUT = 4_000, 500
+SPECS = [
+    IndexSpec(IndexKind.HNSW, {"m": 4, "ef_construction": 40}),
+    IndexSpec(IndexKind.LSH),
+    IndexSpec(IndexKind.IVF),
+]
 pytestmark = compiled_only
 
 
@@ -30,16 +36,14 @@ def clustered(metric: Metric, seed: int) -> tuple[Matrix, Matrix]:
 
 
 @pytest.mark.parametrize("metric", list(Metric))
-@pytest.mark.parametrize(("kind", "params"), [("hnsw", {"m": 4, "ef_construction": 40}), ("lsh", {}), ("ivf", {})])
-def test_the_low_end_is_no_promise_that_queries_to_come_break(
-    kind: str, params: dict[str, object], metric: Metric
-) -> None:
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.kind.value)
+def test_the_low_end_is_no_promise_that_queries_to_come_break(spec: IndexSpec, metric: Metric) -> None:
     prepare_kernels()
     broken, checked = [], 0
     for seed in range(2):
         vectors, queries = clustered(metric, seed)
         index = LayeredIndex.empty(32, metric).extended(vectors)
-        index = index.with_built(factory.build(kind, metric, params, vectors, SlotMask(), job=JOB), vectors)
+        index = index.with_built(factory.build(spec, metric, vectors, SlotMask(), JOB), vectors)
         truth = index.search(queries, 10, vectors, SlotMask()).distances
         curve = calibrate(index, vectors, SlotMask(), metric, live_queries=None, job=JOB)
         for point in curve.points:

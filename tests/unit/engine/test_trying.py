@@ -1,6 +1,5 @@
 """A trial measures what it says: on samples of the live chunks, with queries that are not among them."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -68,13 +67,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Let both kinds be `Timed` ones."""
     clock = Clock()
 
-    def build(
-        kind: str, metric: Metric, _params: Mapping[str, object], vectors: Matrix, _live: SlotMask, job: Job
-    ) -> BuiltIndex:
+    def build(spec: IndexSpec, metric: Metric, vectors: Matrix, _live: SlotMask, job: Job) -> BuiltIndex:
         for share in (0.0, 0.5, 1.0):
             job.report(share)
         made = Timed(vectors, metric)
-        made.clock, made.factor = clock, 1.0 if kind == GRAPH.kind else 3.0
+        made.clock, made.factor = clock, 1.0 if spec.kind is GRAPH.kind else 3.0
         return made
 
     monkeypatch.setattr(factory, "build", build)
@@ -225,6 +222,6 @@ def test_real_kinds_reach_the_recall_and_their_memory_is_foretold(metric: Metric
         assert reached(larger.points, 0.9) is not None
         assert whole.index is not None
         assert whole.vectors is not None
-        built = factory.build(candidate.spec.kind, metric, candidate.spec.params, whole.vectors, SlotMask(), job=JOB)
+        built = factory.build(candidate.spec, metric, whole.vectors, SlotMask(), JOB)
         really = whole.index.with_built(built, whole.vectors).memory_bytes
         assert 0.9 * really < candidate.memory_bytes < 2.0 * really
