@@ -132,7 +132,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Forge:
 
 
 def measured(
-    index: LayeredIndex, vectors: Matrix, live: SlotMask, metric: Metric, *, live_queries: Matrix | None, job: Job
+    index: LayeredIndex, vectors: Matrix, live: SlotMask, *, live_queries: Matrix | None, job: Job
 ) -> RecallCurve:
     """Stand in for `calibrate`."""
     job.report(1.0)

@@ -45,7 +45,7 @@ def built_view(kind: str, vectors: Matrix, metric: Metric = Metric.COSINE, past:
     """Return a library's view over all vectors, its index built and measured."""
     index = LayeredIndex.empty(vectors.shape[1], metric).extended(vectors)
     index = index.with_built(build(kind, vectors, metric, job=JOB), vectors)
-    curve = calibrate(index, vectors, SlotMask(), metric, live_queries=past, job=JOB)
+    curve = calibrate(index, vectors, SlotMask(), live_queries=past, job=JOB)
     return replace(view_of(index, vectors, metric), curve=curve)
 
 

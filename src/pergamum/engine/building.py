@@ -81,8 +81,7 @@ def _carried_out(view: View, need: Need, past: Matrix | None, job: Job) -> Built
         return Built(view.index.with_built(None, vectors), None, None)
     built = _made(view, need, vectors, part_of(job, 0.0, BUILT_SHARE))
     index = view.index if need.work is Work.MEASURE else view.index.with_built(built, vectors)
-    metric, measuring = view.state.library.metric, part_of(job, BUILT_SHARE, 1.0)
-    curve = calibrate(index, vectors, view.live, metric, live_queries=past, job=measuring)
+    curve = calibrate(index, vectors, view.live, live_queries=past, job=part_of(job, BUILT_SHARE, 1.0))
     return Built(index, view.made if need.work is Work.MEASURE else _how(view, need.target, index.count), curve)
 
 
@@ -117,7 +116,7 @@ def forecast(view: View, spec: IndexSpec, job: Job) -> Forecast:
         built = factory.build(spec, metric, sample, SlotMask(), job)
         seconds = time.perf_counter() - started
         index = index.with_built(built, sample)
-        curve = calibrate(index, sample, SlotMask(), metric, live_queries=None, job=job)
+        curve = calibrate(index, sample, SlotMask(), live_queries=None, job=job)
     size = round(index.memory_bytes * slots / len(sample))
     times = slots * log2(slots + 1) / (len(sample) * log2(len(sample) + 1))
     return Forecast(spec, view.live_slots, len(sample), size, size, seconds * times, curve)

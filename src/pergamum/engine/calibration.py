@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from pergamum.domain.recall import Doubles, Interval, RecallCurve, RecallPoint, interval, shares_found
-from pergamum.domain.vectors import Matrix, Metric, query_lengths
+from pergamum.domain.vectors import Matrix, query_lengths
 from pergamum.engine.samples import Slots, Source, foreign, unseen
 from pergamum.index.base import EXACT, SCAN, Job, Neighbours, Route, Strategy
 from pergamum.index.layered import LayeredIndex
@@ -43,7 +43,7 @@ SECONDS_A_SLOT, LEAST_SECONDS, MOST_SECONDS = 60e-6, 4.0, 12.0
 
 
 def calibrate(
-    index: LayeredIndex, vectors: Matrix, live: SlotMask, metric: Metric, *, live_queries: Matrix | None, job: Job
+    index: LayeredIndex, vectors: Matrix, live: SlotMask, *, live_queries: Matrix | None, job: Job
 ) -> RecallCurve:
     """Return what `index.built` finds of the true neighbours at which effort, and what it costs.
 
@@ -53,7 +53,7 @@ def calibrate(
     """
     allowed = _within(live, index)
     alive = allowed.allowed(index.built_count)
-    source = Source(index, vectors, allowed, metric)
+    source = Source(index, vectors, allowed)
     random = np.random.default_rng(alive)
     asked = [_Sample("own", *unseen(source, SAMPLES, random))]
     asked.append(_Sample("foreign", *_uncounted(foreign(source, FOREIGN_SAMPLES, random))))

@@ -25,12 +25,16 @@ Slots = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where samples come from: the library's vectors, which slots are live, and how they are compared."""
+    """Where samples come from: the library's vectors, and which slots are live."""
 
     index: LayeredIndex
     vectors: Matrix
     live: SlotMask
-    metric: Metric
+
+    @property
+    def metric(self) -> Metric:
+        """How they are compared."""
+        return self.index.tail.metric
 
     def members(self, most: int, random: np.random.Generator) -> Slots:
         """Return at most `most` different live slots in random order."""

@@ -53,7 +53,7 @@ def measured(
     vectors: Matrix, metric: Metric = Metric.L2, live: SlotMask = ALL, past: Matrix | None = None
 ) -> RecallCurve:
     index = layered(FakeIndex(vectors, metric, together=0.5), vectors, metric)
-    return calibrate(index, vectors, live, metric, live_queries=past, job=JOB)
+    return calibrate(index, vectors, live, live_queries=past, job=JOB)
 
 
 @metrics
@@ -98,7 +98,7 @@ def test_dead_slots_and_the_tail_count_for_nothing() -> None:
     dead = SlotMask().without(range(500))
     index = layered(FakeIndex(vectors[:1_500]), vectors)
 
-    curve = calibrate(index, vectors, dead, Metric.L2, live_queries=None, job=JOB)
+    curve = calibrate(index, vectors, dead, live_queries=None, job=JOB)
 
     assert (curve.slots, curve.live) == (2_000, 1_000)
     assert curve.points
@@ -143,13 +143,13 @@ def test_a_job_can_be_cancelled() -> None:
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        calibrate(layered(FakeIndex(vectors), vectors), vectors, ALL, Metric.L2, live_queries=None, job=Job(1, report))
+        calibrate(layered(FakeIndex(vectors), vectors), vectors, ALL, live_queries=None, job=Job(1, report))
 
 
 @metrics
 def test_samples_are_unlike_every_member(metric: Metric) -> None:
     vectors = cloud(500)
-    source = Source(LayeredIndex.empty(8, metric).extended(vectors), vectors, ALL, metric)
+    source = Source(LayeredIndex.empty(8, metric).extended(vectors), vectors, ALL)
 
     unseen, _ = samples.unseen(source, 100, np.random.default_rng(0))
 

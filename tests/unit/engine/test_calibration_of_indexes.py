@@ -45,7 +45,7 @@ def test_the_low_end_is_no_promise_that_queries_to_come_break(spec: IndexSpec, m
         index = LayeredIndex.empty(32, metric).extended(vectors)
         index = index.with_built(factory.build(spec, metric, vectors, SlotMask(), JOB), vectors)
         truth = index.search(queries, 10, vectors, SlotMask()).distances
-        curve = calibrate(index, vectors, SlotMask(), metric, live_queries=None, job=JOB)
+        curve = calibrate(index, vectors, SlotMask(), live_queries=None, job=JOB)
         for point in curve.points:
             if point.strategy == "exact_scan" or point.foreign or (point.k, point.selectivity) != (10, 1.0):
                 continue
