@@ -5,11 +5,9 @@ python -m benchmarks.control PORT ANSWER [WORKERS]     ANSWER is a file; what it
 With workers that many more processes accept from the same socket, in the same way as those of `pergamum serve` do.
 """
 
-import os
 import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import uvicorn
@@ -19,6 +17,7 @@ from pydantic import BaseModel
 from pergamum.api.middleware import Gate
 from pergamum.cli.accepting import Shares
 from pergamum.cli.http_server import HttpServer
+from pergamum.lifeline import end_with
 from pergamum.wire.search import SearchOut
 
 BACKLOG = 2048
@@ -85,13 +84,8 @@ def serve(answer: Path, listener: socket.socket, shares: Shares) -> None:
 
 def beside(listener: str, shares: str, answer: str, number: str) -> None:
     """Be one of the other processes; end with the first one."""
-    threading.Thread(target=_end_with_the_first, daemon=True).start()
+    end_with(sys.stdin.fileno())
     serve(Path(answer), socket.socket(fileno=int(listener)), Shares(int(shares), int(number)))
-
-
-def _end_with_the_first() -> None:
-    sys.stdin.buffer.read()
-    os._exit(1)
 
 
 if __name__ == "__main__":
