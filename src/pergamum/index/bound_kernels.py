@@ -36,12 +36,10 @@ def taken(kind: types.Array) -> Taken:
         )
         size = context.get_abi_sizeof(context.get_data_type(kind.dtype))
         strides = [_WORD(size)] if kind.ndim == 1 else [builder.mul(columns, _WORD(size)), _WORD(size)]
-        whole = make_array(kind)(context, builder)  # type: ignore[no-untyped-call]
+        whole = make_array(kind)(context, builder)
         data = builder.inttoptr(address, context.get_data_type(kind.dtype).as_pointer())
         shape = [rows] if kind.ndim == 1 else [rows, columns]
-        populate_array(  # type: ignore[no-untyped-call]
-            whole, data=data, shape=shape, strides=strides, itemsize=_WORD(size), meminfo=None
-        )
+        populate_array(whole, data=data, shape=shape, strides=strides, itemsize=_WORD(size), meminfo=None)
         return whole._getvalue()
 
     def looped(table: Bound, place: Whole) -> Whole:

@@ -23,18 +23,18 @@ F8 = types.float64
 FLAG = types.boolean
 
 
-def array(scalar: object, dimensions: int, readonly: bool = False) -> object:
+def array(scalar: types.Type, dimensions: int, readonly: bool = False) -> types.Type:
     """Return the type of a C-contiguous array; a read-only type takes writable arrays too."""
     return types.Array(scalar, dimensions, "C", readonly=readonly)
 
 
-def named(fields: type[tuple[object, ...]], *parts: object) -> object:
+def named(fields: type[tuple[object, ...]], *parts: types.Type) -> types.Type:
     """Return the type of the NamedTuple class `fields` whose fields have the types `parts`."""
     return types.BaseTuple.from_types(parts, fields)
 
 
 def kernel(
-    result: object, *parameters: object, inline: bool = False, allocates: bool = False
+    result: types.Type, *parameters: types.Type, inline: bool = False, allocates: bool = False
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Compile the decorated function for exactly these types, without the interpreter lock, through the cache.
 
@@ -43,8 +43,7 @@ def kernel(
     arrays, so their references are not counted: the atomic additions were a third of a walk through a graph. A kernel
     that makes arrays of its own says `allocates`; it must not run in the inner loop of another.
     """
-    signature = result(*parameters)  # type: ignore[operator]  # numba types are callable: they make signatures
     compiled: Callable[[Callable[P, R]], Callable[P, R]] = njit(
-        signature, nogil=True, cache=True, error_model="numpy", forceinline=inline, _nrt=allocates
+        result(*parameters), nogil=True, cache=True, error_model="numpy", forceinline=inline, _nrt=allocates
     )
     return compiled
