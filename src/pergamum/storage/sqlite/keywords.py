@@ -81,10 +81,10 @@ class KeywordReads:
     def _count(self, phrase: Phrase) -> int:
         """Return how many chunks have the phrase; of those that cost much to count, at most 1 above `MOST_MATCHES`."""
         if len(phrase.words) == 1 and not phrase.prefix:
-            found = self._connection.execute(_COUNT_WORD, phrase.words).fetchall()
+            found: list[Row] = self._connection.execute(_COUNT_WORD, phrase.words).fetchall()
         else:
             found = self._connection.execute(_COUNT, (_written(phrase), MOST_MATCHES + 1)).fetchall()
-        return int(found[0][0]) if found else 0  # type: ignore[arg-type]  # it counts
+        return int(found[0][0]) if found else 0
 
     def _failed(self, error: apsw.Error) -> Exception:
         if isinstance(error, DAMAGE):
@@ -206,10 +206,11 @@ def make(connection: apsw.Connection) -> None:
 
 def write_all(rows: apsw.Connection, index: apsw.Connection) -> None:
     """Write the words of every chunk into the empty index. REQUIRES: an open transaction of `index`."""
+    found: list[Row]
     last = -1
     while found := rows.execute(_AFTER, (last, CHUNKS_A_RUN)).fetchall():
         index.executemany(_ADD, map(_entry, found))
-        last = int(found[-1][0])  # type: ignore[arg-type]  # a slot
+        last = int(found[-1][0])
 
 
 def _remove_tables(connection: apsw.Connection) -> None:

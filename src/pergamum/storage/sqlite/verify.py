@@ -276,8 +276,8 @@ def _count(connection: apsw.Connection, table: str) -> int:
 
 
 def _number(connection: apsw.Connection, sql: str, *bindings: int) -> int:
-    found: int = connection.execute(sql, bindings).fetchall()[0][0]  # type: ignore[assignment]  # it counts
-    return found
+    rows: list[Row] = connection.execute(sql, bindings).fetchall()
+    return int(rows[0][0])
 
 
 def _found(error: Damaged) -> Finding:
