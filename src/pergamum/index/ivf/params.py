@@ -22,12 +22,15 @@ class IvfParams:
     @classmethod
     def of(cls, params: Mapping[str, object]) -> Self:
         """Check and take parameters as a request gives them. Raises `InvalidField`."""
-        for name, value in params.items():
+        for name in params:
             if name != "partitions":
                 raise InvalidField(f"index.params.{name}", "ivf has no such parameter; it takes partitions")
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_PARTITIONS:
-                raise InvalidField("index.params.partitions", f"must be a whole number from 1 to {MOST_PARTITIONS}")
-        return cls(**params)  # type: ignore[arg-type]  # checked above
+        if not params:
+            return cls()
+        partitions = params["partitions"]
+        if isinstance(partitions, bool) or not isinstance(partitions, int) or not 1 <= partitions <= MOST_PARTITIONS:
+            raise InvalidField("index.params.partitions", f"must be a whole number from 1 to {MOST_PARTITIONS}")
+        return cls(partitions)
 
     def chosen(self, count: int, metric: Metric) -> int:
         """Return how many partitions `count` vectors get: never more than vectors.
