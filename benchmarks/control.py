@@ -55,8 +55,8 @@ def build(answer: bytes) -> FastAPI:
 
 def alone(port: int, answer: Path) -> None:
     """Serve in this process."""
-    app, sparing = build(answer.read_bytes()), {"access_log": False, "log_config": None}
-    uvicorn.run(app, host="127.0.0.1", port=port, loop="uvloop", http="httptools", **sparing)  # type: ignore[arg-type]
+    app = build(answer.read_bytes())
+    uvicorn.run(app, host="127.0.0.1", port=port, loop="uvloop", http="httptools", access_log=False, log_config=None)
 
 
 def together(port: int, answer: Path, workers: int) -> None:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,7 @@ def by_effort(data: DataSet, params: LshParams) -> list[Measured]:
     results = []
     for effort in index.efforts(Strategy.TABLES, K):
         route = Route(Strategy.TABLES, effort)
-        result = measured(data, lambda query, route=route: index.search(query, K, data.vectors, _LIVE, route))  # type: ignore[misc]
+        result = measured(data, partial(index.search, k=K, vectors=data.vectors, allowed=_LIVE, route=route))
         results.append(result)
         print(
             f"    {effort:7,}      {result.recall:.4f}    {result.verified:7.3%}    {result.scored:7.2%}"

@@ -13,13 +13,9 @@ VECTORS: Final = ("sse3", "ssse3", "sse4.1", "sse4.2", "avx", "avx2", "fma", "f1
 FEATURES: Final = (*VECTORS, "popcnt", "bmi", "bmi2", "lzcnt", "movbe")
 
 
-class Features(binding.FeatureMap):  # type: ignore[misc]  # llvmlite has no types
-    """The features of a processor with AVX2."""
-
-
 def pretend() -> None:
     """Let everybody who asks find a processor with AVX2 and no more. REQUIRES: numba is not imported yet."""
-    features = Features(dict.fromkeys(FEATURES, True))
+    features = binding.FeatureMap(dict.fromkeys(FEATURES, True))
     binding.get_host_cpu_name = lambda: NAME
     binding.get_host_cpu_features = lambda: features
     os.environ |= {"NUMBA_CPU_NAME": NAME, "NUMBA_CPU_FEATURES": features.flatten()}

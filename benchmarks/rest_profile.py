@@ -16,10 +16,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
+from typing import Any
 from unittest.mock import patch
 
 import uvloop
 from fastapi import FastAPI
+from starlette.types import Message, Scope
 
 from benchmarks.harness import LIBRARY, environment, table
 from benchmarks.rest_data import FILTERS, asked, sentences
@@ -89,7 +91,7 @@ async def _spent(app: FastAPI, bodies: Sequence[bytes], left_out: int, repeats: 
 @contextmanager
 def _answered_once(owner: object, name: str) -> Iterator[None]:
     """Let the function answer as it did when it was called first: all calls ask for as much."""
-    real: Callable[..., object] = getattr(owner, name)
+    real: Callable[..., Any] = getattr(owner, name)
     known: list[object] = []
 
     def answered(*given: object, **options: object) -> object:
@@ -99,7 +101,7 @@ def _answered_once(owner: object, name: str) -> Iterator[None]:
 
     async def answered_later(*given: object) -> object:
         if not known:
-            known.append(await real(*given))  # type: ignore[misc]  # a coroutine
+            known.append(await real(*given))
         return known[0]
 
     with patch.object(owner, name, answered_later if asyncio.iscoroutinefunction(real) else answered):
@@ -116,7 +118,7 @@ async def _microseconds(app: FastAPI, bodies: Sequence[bytes]) -> float:
 async def _call(app: FastAPI, body: bytes) -> None:
     """Call the app as uvicorn does."""
     headers = [(b"host", b"localhost"), (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    scope = {
+    scope: Scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
@@ -131,15 +133,15 @@ async def _call(app: FastAPI, body: bytes) -> None:
         "server": ("127.0.0.1", 8000),
         "state": {},
     }
-    sent: list[dict[str, object]] = []
+    sent: list[Message] = []
 
-    async def receive() -> dict[str, object]:
+    async def receive() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
 
-    async def send(message: dict[str, object]) -> None:
+    async def send(message: Message) -> None:
         sent.append(message)
 
-    await app(scope, receive, send)  # type: ignore[arg-type]  # ASGI's own types are wider
+    await app(scope, receive, send)
     if sent[0]["status"] != 200:
         raise SystemExit(f"a search failed: {sent}")
 

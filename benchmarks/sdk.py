@@ -43,7 +43,7 @@ from benchmarks.harness import (
 )
 from pergamum import AsyncPergamum, Pergamum
 from pergamum.client import Stored
-from pergamum.client.drafts import NewDocument
+from pergamum.client.drafts import ChunkOfDocument, NewDocument
 
 Flown: TypeAlias = Callable[[int], Awaitable[object]]
 REPORT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks" / "sdk.md"
@@ -212,8 +212,10 @@ def _documents(vectors: Vectors, contents: Sequence[str]) -> Iterator[NewDocumen
     """Yield documents of CHUNKS_A_DOCUMENT chunks with their vectors as arrays."""
     for first in range(0, len(vectors), CHUNKS_A_DOCUMENT):
         places = range(first, min(first + CHUNKS_A_DOCUMENT, len(vectors)))
-        chunks = [{"id": f"c{place}", "text": contents[place], "embedding": vectors[place]} for place in places]
-        yield {"id": f"d{first}", "chunks": chunks}  # type: ignore[typeddict-item]  # the fields of chunks
+        chunks: list[ChunkOfDocument] = [
+            {"id": f"c{place}", "text": contents[place], "embedding": vectors[place]} for place in places
+        ]
+        yield {"id": f"d{first}", "chunks": chunks}
 
 
 # Many searches at once
