@@ -1,7 +1,8 @@
 """Which bodies of the kernels this processor runs. Nothing is compiled to say so.
 
 Three kinds of kernels have special bodies: the scan of blocks of 8-bit codes, comparisons with 8-bit codes in chosen
-rows (a graph's), and fast scans that add up 4-bit look-ups in registers (partitions'). Each has a portable one too.
+rows (a graph's), and fast scans that add up 4-bit look-ups in registers (those of partitions, and of a graph's wide
+layout). Each has a portable one too.
 """
 
 from typing import Final

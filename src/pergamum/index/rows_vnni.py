@@ -1,7 +1,8 @@
 """Dot products of chosen rows of codes by `vpdpbusd`, and asking for memory ahead of its use.
 
 Only kernels import this. Both are reached by LLVM IR: no compiler finds the first in a plain loop, and no Python
-statement means the second. Where numba compiles nothing (NUMBA_DISABLE_JIT=1) neither is ever called.
+statement means the second. Where numba compiles nothing (NUMBA_DISABLE_JIT=1) the first is never called, and the second
+does nothing.
 """
 
 from collections.abc import Sequence
@@ -34,7 +35,7 @@ def dots(
 
 
 def _nothing(_rows: npt.NDArray[Any], _row: Whole, _lines: Whole) -> None:
-    """Stand for `_prefetch` where nothing is compiled."""
+    """Stand for `prefetch` where nothing is compiled."""
 
 
 def _emit_dots(

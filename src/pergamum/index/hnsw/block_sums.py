@@ -17,14 +17,12 @@ from numba.core.base import BaseContext
 from numba.core.typing import Context, Signature
 from numba.extending import intrinsic
 
+from pergamum.index.arrays import LINE
 from pergamum.index.hnsw.wide import CODES, FACTORS, GROUP, OFFSETS
 from pergamum.index.jit import Real, Whole
 from pergamum.index.registers import SHUFFLES, Emitter, add_to, ask, emit_nothing, every, in_registers, nibbles, splat
 
 _BYTE, _HALF, _I32, _WORD = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
-_LINE: Final = 64
-AVAILABLE: Final = bool(SHUFFLES)
-"""Whether this processor has such an instruction."""
 
 
 @intrinsic
@@ -42,7 +40,7 @@ def special_block_sums(
     A line of each is asked for beside each register: all at once would hold up what is read now, until they are there.
     Cost     some ten instructions a register.
     """
-    return types.void(blocks, start, registers, tables, sums, ahead), _emit_sums if AVAILABLE else emit_nothing
+    return types.void(blocks, start, registers, tables, sums, ahead), _emit_sums if SHUFFLES else emit_nothing
 
 
 def _looped_estimates(
@@ -71,18 +69,18 @@ def _emit_sums(
 ) -> ir.Value:
     """Write the loop over registers; each is read in as many parts as this processor's are narrower."""
     width, name = SHUFFLES[0]
-    parts, wide, halves = _LINE // width, ir.VectorType(_BYTE, width), ir.VectorType(_HALF, width // 2)
+    parts, wide, halves = LINE // width, ir.VectorType(_BYTE, width), ir.VectorType(_HALF, width // 2)
     look_up = cgutils.get_or_insert_function(builder.module, ir.FunctionType(wide, [wide, wide]), name)
     blocks, tables, sums = (context.make_array(signature.args[i])(context, builder, arguments[i]) for i in (0, 3, 4))
     codes = builder.bitcast(builder.gep(blocks.data, [arguments[1]]), wide.as_pointer())
     table = builder.bitcast(tables.data, wide.as_pointer())
     both, high = (cgutils.alloca_once_value(builder, ir.Constant(halves, [0] * (width // 2))) for _ in range(2))
     asked = [builder.gep(blocks.data, [place]) for place in cgutils.unpack_tuple(builder, arguments[5])]
-    for begin, line in itertools.product(asked, range(CODES // _LINE)):
-        ask(builder, builder.gep(begin, [_WORD(_LINE * line)]))
+    for begin, line in itertools.product(asked, range(CODES // LINE)):
+        ask(builder, builder.gep(begin, [_WORD(LINE * line)]))
     with cgutils.for_range(builder, arguments[2]) as register:
         for begin in asked:
-            place = builder.add(builder.mul(register.index, _WORD(_LINE)), _WORD(CODES))
+            place = builder.add(builder.mul(register.index, _WORD(LINE)), _WORD(CODES))
             ask(builder, builder.gep(begin, [place]))
         for part in range(parts):
             place = builder.add(builder.mul(register.index, _WORD(parts)), _WORD(part))

@@ -56,12 +56,12 @@ from pergamum.index.hnsw.wide import (
 )
 from pergamum.index.jit import F8, I8, Real, Whole, array, kernel, named
 from pergamum.index.mask import Flags
-from pergamum.index.registers import lowest
+from pergamum.index.registers import SHUFFLES, lowest
 from pergamum.index.row_kernels import FLAGS, ROWS, is_allowed
 from pergamum.index.rows_vnni import prefetch
 
 PORTABLE, SPECIAL = 0, 1
-BODY = SPECIAL if block_sums.AVAILABLE and not config.DISABLE_JIT else PORTABLE
+BODY = SPECIAL if SHUFFLES and not config.DISABLE_JIT else PORTABLE
 """Which body adds up the look-ups on this processor."""
 READ_BEYOND, DEVIATIONS = 16, 3.0
 """Vectors read beyond k, as long as their keys are within so many deviations: the order of 8-bit codes is nearly that

@@ -35,9 +35,6 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 Keys: TypeAlias = npt.NDArray[np.int32]
 Books: TypeAlias = npt.NDArray[np.float32]
 
-AVAILABLE: Final = bool(SHUFFLES)
-"""Whether this processor has such an instruction."""
-
 _BYTE, _HALF, _I32, _WORD, _F4 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
 _TABLE = ir.VectorType(_BYTE, TABLE)
 

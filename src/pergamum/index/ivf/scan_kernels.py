@@ -17,11 +17,11 @@ from pergamum.index.ivf.select_kernels import keep_reaching, least_of, rank_of, 
 from pergamum.index.ivf.views import AIM, BYTES, F4, FLAGS, PARTITIONS, SCRATCH, U1S, U2S, Aim
 from pergamum.index.jit import F8, FLAG, I8, Real, Whole, kernel
 from pergamum.index.mask import Flags
-from pergamum.index.registers import lowest
+from pergamum.index.registers import SHUFFLES, lowest
 from pergamum.index.rows_vnni import prefetch
 
 PORTABLE, SPECIAL = 0, 1
-BODY = SPECIAL if fastscan.AVAILABLE and not config.DISABLE_JIT else PORTABLE
+BODY = SPECIAL if SHUFFLES and not config.DISABLE_JIT else PORTABLE
 """Which body this processor runs."""
 DEVIATIONS = 3.0
 """How far off an estimate is taken to be at most, in standard deviations."""
