@@ -1,10 +1,11 @@
 """Building and growing a graph with any number of threads, always the same one.
 
-Slots are inserted in a shuffled order, in batches of at most a fiftieth of the graph, doubling from one. Each batch is
-three steps, in which threads only ever write to lists of their own: links for the new slots, sorting who chose whom,
-links back. Slots of one batch do not see each other; at a fiftieth that costs less recall than can be measured. That
-holds as long as near slots fall into different batches: chunks arrive document by document, near ones together, and a
-batch of them would be a cluster without a link inside. Hence the shuffling, and the doubling from one.
+Slots are inserted in a shuffled order, in batches of at most a fiftieth of the graph (64 where that is less), doubling
+from one. Each batch is three steps, in which threads only ever write to lists of their own: links for the new slots,
+sorting who chose whom, links back. Slots of one batch do not see each other; at a fiftieth that costs less recall than
+can be measured. That holds as long as near slots fall into different batches: chunks arrive document by document, near
+ones together, and a batch of them would be a cluster without a link inside. Hence the shuffling, and the doubling from
+one.
 """
 
 from collections.abc import Callable, Sequence

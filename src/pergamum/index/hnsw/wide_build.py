@@ -34,7 +34,10 @@ class Widening:
     job: Job
 
     def made(self, vectors: Matrix) -> Wide:
-        """Return the blocks of all slots. O(n * m * (m + log d) * d)."""
+        """Return the blocks of all slots.
+
+        O(n * (m + log d) * d); O(n * m * log d * d) where no rotated vectors are kept, see `_turned`.
+        """
         count, dimension, links = len(self.rows.codes), vectors.shape[1], self.graph.links.shape[1]
         if self.entry < 0:
             return none(dimension, links)
