@@ -45,10 +45,8 @@ def plain(array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 def as_kernel_input(array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return the array, or a view or copy of it, as kernels take it: plain, in C order, float32, read-only."""
-    flags = array.flags
-    if type(array) is np.ndarray and array.dtype == np.float32 and flags.c_contiguous and not flags.writeable:
-        return array
-    return readonly(np.ascontiguousarray(array, dtype=np.float32))
+    found = plain(array)
+    return readonly(found) if found.flags.writeable else found
 
 
 def anonymous_bytes(arrays: Iterable[npt.NDArray[Any]]) -> int:
