@@ -1,8 +1,8 @@
 """Compiled kernels: where they are kept, when they are loaded, who compiles them.
 
-Importing numba takes most of a second and compiling takes several, with the interpreter lock held. So a server compiles
-in a child process, which fills a folder, and loads that; until then NumPy answers. The folder is named by a hash of
-every kernel source, the numba version and the processor, because numba's own cache does not notice a change in
+Importing numba takes most of a second and compiling most of a minute, with the interpreter lock held. So a server
+compiles in a child process, which fills a folder, and loads that; until then NumPy answers. The folder is named by a
+hash of every kernel source, the numba version and the processor, because numba's own cache does not notice a change in
 another file than the kernel's; a folder is complete once it holds the file `complete`.
 
     python -m pergamum.index.kernel_cache [base folder]       fills the cache and names its folder
@@ -96,8 +96,8 @@ def load() -> bool:
 def prepare() -> bool:
     """Load the kernels, compiling them in a child process first where needed; return whether they are loaded.
 
-    Takes seconds when it compiles, yet holds the interpreter lock only while loading: call it in a thread of its own. A
-    base folder that cannot be written is replaced by a private one. If compiling fails, NumPy goes on serving.
+    Takes about a minute when it compiles, yet holds the interpreter lock only while loading: call it in a thread of its
+    own. A base folder that cannot be written is replaced by a private one. If compiling fails, NumPy goes on serving.
     """
     if load() or _compile_in_child(_base()):
         return load()
@@ -107,7 +107,7 @@ def prepare() -> bool:
 
 
 def warm_up(base: Path) -> Path:
-    """Compile every kernel into the cache under `base`, in this process; return the folder. Seconds the first time.
+    """Compile every kernel into the cache under `base`, in this process; return the folder. A minute the first time.
 
     One process at a time: whoever waited finds the work done.
     """

@@ -48,7 +48,8 @@ def search(
 
     Shapes   bodies: of row codes, of block sums | raw f4 (m, d) | distances f8, slots i8 (m, k): to be filled. A
              doubtful query, see `search` of kernels.py, has NaN for its first distance.
-    Cost     that of `search` in kernels.py, or in wide_kernels.py where there are blocks and no filter.
+    Cost     that of `search` in wide_kernels.py; in kernels.py where there are no blocks, or `plan` says that a walk
+             keeps to allowed slots.
     """
     rows = CodeRows(_u1_rows(index, 0), _f4_rows(index, 1), _f4_line(index, 2), _i4_line(index, 3))
     graph = Graph(_u4_rows(index, 4), _u4_rows(index, 5), _i4_line(index, 6), _u1_line(index, 7))
