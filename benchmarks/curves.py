@@ -58,10 +58,6 @@ class Curve:
         """Return the point of the least effort that reaches `recall`, else the last."""
         return next((point for point in self.points if point.recall >= recall), self.points[-1])
 
-    def at_effort(self, effort: int) -> Point:
-        """Return the point of the effort nearest to `effort`."""
-        return min(self.points, key=lambda point: abs(point.effort - effort))
-
 
 def ratios(curve: Curve, base: Curve, recall: float) -> list[float]:
     """Return by how much `curve` is faster at `recall`, for each repeat."""

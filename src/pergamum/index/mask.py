@@ -81,7 +81,3 @@ class SlotMask:
             flags.flags.writeable = False
             blocks[number] = flags
         return type(self)(tuple(blocks), self.dead + newly_dead)
-
-    def all_live(self, number: int) -> bool:
-        """Whether block `number` was never touched."""
-        return self.block(number) is ALL

@@ -81,16 +81,6 @@ class Found(NamedTuple):
     doubtful: npt.NDArray[np.bool_]
 
 
-def room_for(queries: int, k: int) -> Found:
-    """Return uninitialised arrays, which a search fills."""
-    return Found(
-        np.empty((queries, k)),
-        np.empty((queries, k), dtype=np.int64),
-        np.empty(queries, dtype=np.int64),
-        np.empty(queries, dtype=np.bool_),
-    )
-
-
 class Plan(NamedTuple):
     """One search: the metric's number, where to enter on which layer, `Reach`, and the share of slots allowed."""
 
