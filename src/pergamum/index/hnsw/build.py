@@ -56,13 +56,11 @@ class Builder:
                 done += len(batch)
                 self.job.report(share[0] + (share[1] - share[0]) * done / len(slots))
 
-    def mend(self, live: Flags, known: int) -> None:
-        """Take what is not live of the slots [0, known) out of the graph and close the gaps they leave.
+    def mend(self, alive: Flags, known: int) -> None:
+        """Take what is not alive of the slots [0, known) out of the graph and close the gaps they leave.
 
-        Slots from `known` on have levels but no links yet: nobody may enter by them.
+        `alive` has a flag for each slot. Those from `known` on have levels but no links yet: nobody may enter by them.
         """
-        alive = np.ones(len(self.graph.levels), np.bool_)
-        alive[: len(live)] = live[: len(alive)]
         before = copied(self.graph)
         present = self.graph.levels != ABSENT
         present[known:] = False
