@@ -34,6 +34,7 @@ LINKS, FACTORS, OFFSETS, CODES = (4 * GROUP * part for part in range(4))
 """Where the parts of a block begin, in bytes."""
 ROUNDS: Final = 3
 MOST_SEEDS: Final = 64
+"""That a file may hold; `wide_build.SEEDS` says how many are made."""
 MOST_SUM: Final = 65_535
 MOST_ENTRY: Final = 127
 """Entries of tables are at most this, so that two of them add up in a byte."""
