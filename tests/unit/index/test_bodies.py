@@ -1,6 +1,7 @@
 """What the doctor says of the kernels is what they do."""
 
 import ast
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,7 @@ print(bodies())
 """
 
 
+@pytest.mark.skipif(platform.machine().lower() not in {"x86_64", "amd64"}, reason="no x86 processor compiles for one")
 def test_kernels_with_special_bodies_compile_where_there_is_no_avx512(tmp_path: Path) -> None:
     modules = ("brute_force.kernels", "row_kernels", "ivf.kernels", "hnsw.wide_kernels")
     older = "from benchmarks.older_processor import pretend; pretend()"

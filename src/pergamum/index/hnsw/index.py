@@ -2,11 +2,13 @@
 
 With n slots, d dimensions, degree m and effort e:
 
-    search   about e * m code comparisons of d bytes each, and k + 16 vectors read; n enters through the upper layers,
-             O(log n), and through the effort a recall takes, which grows slowly (docs/indexes.md has the exponent)
+    search   wide: some e visits, each a code of d bytes and the short codes of 2 m links; compact: about e * m codes of
+             d bytes; k to k + 16 vectors read. n enters by the upper layers of the compact one, O(log n), and by the
+             effort that a recall takes, which grows slowly (docs/benchmarks/growth.md has the exponent)
     build    O(n * ef_construction * m * d), in parallel, the same graph for any number of threads
     grown    O(n) copied, O(new * ef_construction * m * d) inserted; O(dead * m^2 * d) to mend gaps
-    memory   d rounded up to 64, plus 16 and 8 m bytes a slot, and 4 m / (m - 1) for the layers above
+    memory   d rounded up to 64, plus 16 and 8 m bytes a slot, and 4 m / (m - 1) for the layers above; the wide layout
+             takes 24 m more, and m d / 2 for short codes up to 512 dimensions, m d / 4 beyond
 
 Slots that died stay in the graph as stepping stones and are left out of results, until a `grown` finds more than
 MEND_SHARE of them: then they are taken out and the gaps are closed.
@@ -40,7 +42,7 @@ from pergamum.index.hnsw.graph import (
 from pergamum.index.hnsw.params import HnswParams, Layout
 from pergamum.index.hnsw.wide import Wide, none
 from pergamum.index.hnsw.wide_build import Widening
-from pergamum.index.mask import Flags, SlotMask
+from pergamum.index.mask import SlotMask
 from pergamum.index.quantize import TERMS, QueryCodes
 
 MEND_SHARE: Final = 0.1
@@ -98,7 +100,7 @@ class HnswIndex:
 
     @property
     def memory_bytes(self) -> int:
-        """Memory of codes and links, in bytes, anonymous or mapped."""
+        """Memory of codes, links and blocks, in bytes, anonymous or mapped."""
         return sum(part.nbytes for part in (*self.rows, *self.graph, *self.wide))
 
     @property
@@ -117,7 +119,7 @@ class HnswIndex:
         job.report(0.0)
         rows = extended_rows(self.rows, vectors, self.metric)
         new = range(self.count, len(vectors))
-        alive = _alive(live, len(vectors))
+        alive = live.flags(len(vectors))
         levels = np.concatenate([self.graph.levels, levels_of(new, self.params.m)])
         levels[new.start :][~alive[new.start :]] = ABSENT
         builder = Builder(frozen_rows(rows), widened(self.graph, levels), self.params, job, self.entry)
@@ -210,10 +212,3 @@ def _compiled() -> _Compiled:
     from pergamum.index.row_kernels import GROUP, scan_rows  # noqa: PLC0415
 
     return _Compiled(lambda: (scan.BODY, wide.BODY), encode_queries, entered(search), scan_rows, scan.finish, GROUP)
-
-
-def _alive(live: SlotMask, count: int) -> Flags:
-    alive = np.ones(count, dtype=np.bool_)
-    flags = live.flat()[:count]
-    alive[: len(flags)] = flags
-    return alive
