@@ -12,9 +12,9 @@ from numba import types
 from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index.arrays import readonly
 from pergamum.index.ivf.assembly import Coded, taken_out
-from pergamum.index.ivf.build import MOST_GAIN, _points
+from pergamum.index.ivf.build import _points
 from pergamum.index.ivf.index import IvfIndex
-from pergamum.index.ivf.layout import SCALE, numbers_of
+from pergamum.index.ivf.layout import MOST_GAIN, SCALE, numbers_of
 from pergamum.index.ivf.params import IvfParams
 from pergamum.index.ivf.scratch import scratch
 from pergamum.index.jit import Whole, kernel

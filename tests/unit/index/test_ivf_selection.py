@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from numba import types
 
 from pergamum.index.arrays import readonly
+from pergamum.index.ivf.assembly import by_label
 from pergamum.index.ivf.layout import Shape
+from pergamum.index.ivf.params import MOST_PARTITIONS
 from pergamum.index.ivf.scratch import TRAIL, Scratch, scratch
 from pergamum.index.jit import I8, Whole, kernel
 from tests.support.kernels import compiled_only, prepare_kernels
@@ -232,3 +234,9 @@ def test_every_body_multiplies_tiles(count: int, units: int, kind: str, seed: in
         sums = np.full(64 * count, 7, np.int32)
         tile_dots(body, readonly(np.ascontiguousarray(tiles)), digits, sums)
         np.testing.assert_array_equal(sums, rows.astype(np.int32) @ digits.astype(np.int32))
+
+
+@given(st.lists(st.sampled_from([0, 1, 2, 255, 256, 32_768, MOST_PARTITIONS - 1]), max_size=60))
+def test_labels_are_sorted_and_equal_ones_stay_in_order(labels: list[int]) -> None:
+    order = by_label(np.array(labels, np.int64))
+    assert order.tolist() == sorted(range(len(labels)), key=labels.__getitem__)

@@ -7,11 +7,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from pergamum.domain.vectors import Metric
+from pergamum.domain.vectors import Matrix, Metric
 from pergamum.index.arrays import readonly
 from pergamum.index.base import Job
-from pergamum.index.ivf.assembly import Coded, Trained, centers_of, halves_of
-from pergamum.index.ivf.layout import TABLE, WIDTH, Bytes, Floats, Longs
+from pergamum.index.ivf.assembly import Coded, Trained, by_label, centers_of, halves_of
+from pergamum.index.ivf.layout import TABLE, WIDTH, Bytes, Floats, Longs, codes_of, represent
 
 TURNS: Final = 8
 """Rounds of k-means; more gain next to nothing."""
@@ -20,11 +20,18 @@ TRAINED_ON: Final = 48
 MOST_RESIDUALS: Final = 8_192
 """Residuals from which the points of the codes are made."""
 POINT_TURNS: Final = 12
-MOST_GAIN: Final = 4.0
-"""Gains are cut off here: a vector whose codes point elsewhere has no estimate worth stretching."""
 ASKED, ASKED_EACH, NEAREST = 256, 4, 10
 """Partitions, vectors of each and neighbours of each that tell the spread."""
 _PIECE: Final = 4_096
+_MIDDLES: Final = 32
+_METRICS: Final = list(Metric)
+
+
+def represented(vectors: Matrix, metric: Metric, scale: float, middle: Floats | None, job: Job) -> Floats:
+    """Return x of each row, padded with zeros to whole codes, as f4 (n, 2 m); see `represent` of layout.py."""
+    x = np.zeros((len(vectors), WIDTH * codes_of(vectors.shape[1])), np.float32)
+    _run(job, len(x), lambda part: represent(vectors[part], metric, scale, middle, x[part]))
+    return x
 
 
 def trained(x: Floats, count: int, metric: Metric, scale: float, job: Job) -> Trained:
@@ -40,11 +47,11 @@ def trained(x: Floats, count: int, metric: Metric, scale: float, job: Job) -> Tr
     for turn in range(TURNS):
         job.report(0.5 * turn / TURNS)
         labels = labels_of(sample, centroids, job)
-        centroids = _moved(sample, labels, centroids)
+        centroids = _moved(sample, labels, centroids, job)
     chosen = x[_spread(len(x), MOST_RESIDUALS)]
     residuals = chosen - centroids[labels_of(chosen, centroids, job)]
     job.report(0.55)
-    widths, copies = _widths(sample, labels, centroids), copies_of(metric, count)
+    widths, copies = _widths(sample, labels, centroids, job), copies_of(metric, count)
     return Trained(metric, middle, centroids, widths, _books(residuals, job), scale, copies)
 
 
@@ -94,7 +101,7 @@ def _both_labels_of(x: Floats, centroids: Floats, job: Job) -> Longs:
 
 def _coded(x: Floats, slots: Longs, labels: Longs, made: Trained, job: Job) -> Coded:
     """Return what is kept of each row of `x` in the partition that its label names."""
-    from pergamum.index.ivf.build_kernels import encode  # noqa: PLC0415
+    from pergamum.index.ivf.build_kernels import encode, set_numbers  # noqa: PLC0415
 
     kept = Coded(
         slots,
@@ -103,11 +110,12 @@ def _coded(x: Floats, slots: Longs, labels: Longs, made: Trained, job: Job) -> C
         np.empty(len(x), np.float32),
         np.empty(len(x), np.float32),
     )
-    centroids, books = readonly(made.centroids), readonly(made.books)
+    metric, centroids, books = _METRICS.index(made.metric), readonly(made.centroids), readonly(made.books)
 
     def encode_part(part: slice) -> None:
-        encode(readonly(x[part]), centroids, readonly(labels[part]), books, kept.codes[part])
-        _settle(x, part, kept, made)
+        rows, named, codes = readonly(x[part]), readonly(labels[part]), kept.codes[part]
+        encode(rows, centroids, named, books, codes)
+        set_numbers(metric, rows, centroids, named, books, codes, made.middle, kept.gains[part], kept.shifts[part])
 
     _run(job, len(x), encode_part)
     return kept
@@ -125,7 +133,7 @@ def spread_of(x: Floats, every: Sequence[Coded], made: Trained) -> float:
 
 def _squares(x: Floats, kept: Coded, made: Trained) -> npt.NDArray[np.float64]:
     """Return the squares of what `spread_of` takes the mean of."""
-    order = np.argsort(kept.labels, kind="stable")
+    order = by_label(kept.labels)
     first = np.searchsorted(kept.labels[order], np.arange(len(made.centroids) + 1))
     squares = [np.zeros(0)]
     for place in _spread(len(made.centroids), ASKED).tolist():
@@ -150,20 +158,6 @@ def _errors(residuals: Floats, lost: Floats) -> npt.NDArray[np.float64]:
     return squares
 
 
-def _settle(x: Floats, part: slice, kept: Coded, made: Trained) -> None:
-    """Fill gains and shifts of some rows; layout.py says why."""
-    c = made.centroids[kept.labels[part]].astype(np.float64)
-    r, u = x[part] - c, _points(made, kept.codes[part]).astype(np.float64)
-    rr, ru, cr, cu = (np.einsum("ij,ij->i", *pair) for pair in ((r, r), (r, u), (c, r), (c, u)))
-    gain = np.minimum(np.divide(rr, ru, out=np.ones(len(rr)), where=ru > 0), MOST_GAIN).astype(np.float32)
-    shift = cr - gain * cu
-    if made.metric is Metric.COSINE:
-        shift += r @ made.middle
-    elif made.metric is Metric.L2:
-        shift = 2 * shift - 2 * cr - rr
-    kept.gains[part], kept.shifts[part] = gain, shift
-
-
 def _points(made: Trained, codes: Bytes) -> Floats:
     """Return u of rows of codes, f4 (n, 2 m)."""
     return made.books.transpose(0, 2, 1)[np.arange(len(made.books)), codes].reshape(len(codes), -1)
@@ -174,26 +168,33 @@ def _spread(count: int, wanted: int) -> Longs:
     return np.unique(np.linspace(0, count - 1, min(count, wanted)).astype(np.int64))
 
 
-def _moved(sample: Floats, labels: Longs, centroids: Floats) -> Floats:
+def _moved(sample: Floats, labels: Longs, centroids: Floats, job: Job) -> Floats:
     """Return the middles of the partitions; an empty one goes to a vector of a large one, while there are any."""
+    from pergamum.index.ivf.build_kernels import set_middles  # noqa: PLC0415
+
     sizes = np.bincount(labels, minlength=len(centroids))
-    order = np.argsort(labels, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(sizes)])[:-1]
+    order, starts = by_label(labels), np.concatenate([[0], np.cumsum(sizes)])
+    moved, rows = centroids.copy(), readonly(sample)
+
+    def move(part: slice) -> None:
+        set_middles(rows, order, starts[part.start : part.stop + 1], moved[part])
+
+    _run(job, len(centroids), move, _MIDDLES)
     full = np.flatnonzero(sizes)
-    moved = centroids.copy()
-    sums = np.add.reduceat(sample[order].astype(np.float64), starts[full], axis=0)
-    moved[full] = sums / sizes[full, None]
     largest = full[np.argsort(-sizes[full], kind="stable")]
     for empty, crowded in zip(np.flatnonzero(sizes == 0), largest, strict=False):
         moved[empty] = sample[order[starts[crowded] + sizes[crowded] // 2]]
-    return moved.astype(np.float32)
+    return moved
 
 
-def _widths(sample: Floats, labels: Longs, centroids: Floats) -> Floats:
+def _widths(sample: Floats, labels: Longs, centroids: Floats, job: Job) -> Floats:
     """Return how far the vectors of each partition lie from its centroid: the root of the mean square."""
-    gaps = sample - centroids[labels]
-    squares = np.bincount(labels, np.einsum("ij,ij->i", gaps, gaps, dtype=np.float64), len(centroids))
-    return np.sqrt(squares / np.maximum(np.bincount(labels, minlength=len(centroids)), 1)).astype(np.float32)
+    from pergamum.index.ivf.build_kernels import set_squares  # noqa: PLC0415
+
+    squares, places = np.empty(len(sample)), readonly(centroids)
+    _run(job, len(sample), lambda part: set_squares(readonly(sample[part]), places, labels[part], squares[part]))
+    total, sizes = (np.bincount(labels, weights, len(centroids)) for weights in (squares, None))
+    return np.sqrt(total / np.maximum(sizes, 1)).astype(np.float32)
 
 
 def _books(residuals: Floats, job: Job) -> Floats:
@@ -209,7 +210,7 @@ def _books(residuals: Floats, job: Job) -> Floats:
             settle_points(readonly(pairs), points, POINT_TURNS)
             books[code] = points.T
 
-    _run(job, each, settle, 8)
+    _run(job, each, settle, 2)
     return books
 
 

@@ -1,4 +1,4 @@
-"""Making partitions: nearest centroids, points of the codes, codes.
+"""Making partitions: nearest centroids, middles, points of the codes, codes and the numbers beside them.
 
 Source   Lloyd, "Least squares quantization in PCM", IEEE Trans. Inf. Theory 1982.
 """
@@ -8,16 +8,19 @@ import numpy.typing as npt
 from numba import types
 
 from pergamum.domain.vectors import Matrix
+from pergamum.index.distance_kernels import COSINE, L2
 from pergamum.index.ivf.aim_kernels import set_digits
-from pergamum.index.ivf.layout import BLOCK, TABLE, WIDTH, Bytes, Floats, Longs, Slots
+from pergamum.index.ivf.layout import BLOCK, MOST_GAIN, TABLE, WIDTH, Bytes, Floats, Longs, Slots
 from pergamum.index.ivf.tiles import BODY, TILES, tile_dots
 from pergamum.index.ivf.views import F4, F4S, FLOATS, I4S, LONGS, MATRIX
-from pergamum.index.jit import I8, array, kernel
+from pergamum.index.jit import F8, I8, array, kernel
 
 SPILL = np.float32(1.5)
 """How much worse a second residual is along the first one than across."""
 LEAST_SQUARE = np.float32(1e-30)
 """Of a residual that has a direction."""
+
+_BOOKS = array(F4, 3, readonly=True)
 
 
 @kernel(types.void, FLOATS, TILES, FLOATS, array(types.int8, 1), I4S, F4S)
@@ -89,6 +92,36 @@ def label_twice(x: Matrix, centroids: Matrix, centers: Bytes, scales: Floats, ha
         labels[0, i], labels[1, i] = best, second
 
 
+@kernel(types.void, MATRIX, LONGS, LONGS, array(F4, 2), allocates=True)
+def set_middles(x: Matrix, order: Longs, starts: Longs, middles: Floats) -> None:
+    """middles[p] = the middle of the rows order[starts[p] : starts[p + 1]] of `x`; where there are none it stays.
+
+    Shapes   x (n, d) | order (n,) | starts (p + 1,) | middles (p, d).
+    Cost     O(n * d).
+    """
+    sums = np.empty(x.shape[1])
+    for p in range(len(middles)):
+        if starts[p] == starts[p + 1]:
+            continue
+        sums[:] = 0.0
+        for i in range(starts[p], starts[p + 1]):
+            for j in range(len(sums)):
+                sums[j] += np.float64(x[order[i], j])
+        for j in range(len(sums)):
+            middles[p, j] = sums[j] / np.float64(starts[p + 1] - starts[p])
+
+
+@kernel(types.void, MATRIX, MATRIX, LONGS, array(F8, 1))
+def set_squares(x: Matrix, centroids: Matrix, labels: Longs, squares: npt.NDArray[np.float64]) -> None:
+    """squares[i] = |x[i] - its centroid|^2. Shapes: x (n, d), centroids (p, d), labels (n,), squares (n,). O(n * d)."""
+    for i in range(len(x)):
+        total = 0.0
+        for j in range(x.shape[1]):
+            gap = np.float64(x[i, j]) - np.float64(centroids[labels[i], j])
+            total += gap * gap
+        squares[i] = total
+
+
 @kernel(types.void, MATRIX, array(F4, 2), I8, allocates=True)
 def settle_points(pairs: Matrix, points: Floats, turns: int) -> None:
     """Move the 16 points to the middle of what is nearest to them, `turns` times. A point nobody is near stays.
@@ -115,7 +148,7 @@ def settle_points(pairs: Matrix, points: Floats, turns: int) -> None:
                 points[point, 1] = sums[point, 1] / sizes[point]
 
 
-@kernel(types.void, MATRIX, MATRIX, LONGS, array(F4, 3, readonly=True), array(types.uint8, 2))
+@kernel(types.void, MATRIX, MATRIX, LONGS, _BOOKS, array(types.uint8, 2))
 def encode(x: Matrix, centroids: Matrix, labels: Longs, books: Floats, codes: Bytes) -> None:
     """codes[i, j] = the point of books[j] nearest to dimensions 2 j and 2 j + 1 of x[i] less its centroid.
 
@@ -133,3 +166,38 @@ def encode(x: Matrix, centroids: Matrix, labels: Longs, books: Floats, codes: By
                 if gap < least:
                     best, least = point, gap
             codes[i, j] = best
+
+
+@kernel(types.void, I8, MATRIX, MATRIX, LONGS, _BOOKS, array(types.uint8, 2), FLOATS, F4S, F4S)
+def set_numbers(
+    metric: int,
+    x: Matrix,
+    centroids: Matrix,
+    labels: Longs,
+    books: Floats,
+    codes: Bytes,
+    middle: Floats,
+    gains: Floats,
+    shifts: Floats,
+) -> None:
+    """Fill gains and shifts of rows whose codes stand for u, r being what they are less their centroid c.
+
+    layout.py says why they are what they are. Shapes: middle (2 m,) | gains, shifts (n,) | all others as in `encode`.
+    Cost     O(n * d).
+    """
+    for i in range(len(x)):
+        rr = ru = cr = cu = rm = 0.0
+        for j in range(len(books)):
+            for half in range(WIDTH):
+                c = np.float64(centroids[labels[i], WIDTH * j + half])
+                r = np.float64(x[i, WIDTH * j + half]) - c
+                u = np.float64(books[j, half, codes[i, j]])
+                rr, ru, rm = rr + r * r, ru + r * u, rm + r * np.float64(middle[WIDTH * j + half])
+                cr, cu = cr + c * r, cu + c * u
+        gains[i] = min(rr / ru, MOST_GAIN) if ru > 0.0 else 1.0
+        shift = cr - np.float64(gains[i]) * cu
+        if metric == COSINE:
+            shift += rm
+        elif metric == L2:
+            shift = 2.0 * shift - 2.0 * cr - rr
+        shifts[i] = shift

@@ -24,7 +24,7 @@ from pergamum.index.arrays import anonymous_bytes, plain
 from pergamum.index.base import Job, Neighbours, Route, Strategy
 from pergamum.index.ivf import snapshot
 from pergamum.index.ivf.assembly import Trained, assembled, joined, taken_out
-from pergamum.index.ivf.build import coded, spread_of, trained
+from pergamum.index.ivf.build import coded, represented, spread_of, trained
 from pergamum.index.ivf.faults import of_partitions
 from pergamum.index.ivf.layout import (
     BLOCK,
@@ -37,7 +37,6 @@ from pergamum.index.ivf.layout import (
     Shape,
     head_of,
     opened,
-    represented,
     scale_of,
 )
 from pergamum.index.ivf.params import IvfParams
@@ -78,8 +77,9 @@ class IvfIndex:
         """Return an index of all live rows of `vectors`. Raises `Cancelled`."""
         job.report(0.0)
         slots = np.flatnonzero(live.flags(len(vectors)))
-        scale = scale_of(vectors[slots], metric)
-        x = represented(vectors[slots], metric, scale)
+        rows = vectors[slots] if len(slots) < len(vectors) else vectors
+        scale = scale_of(rows, metric)
+        x = represented(rows, metric, scale, None, job)
         made = _trained(x, params.chosen(len(slots), metric), metric, scale, job)
         job.report(0.6)
         kept = coded(x, slots, made, job)
@@ -127,7 +127,7 @@ class IvfIndex:
         scale, spread, copies = parts.facts.tolist()
         made = Trained(self.metric, parts.middle, parts.centroids, parts.widths, parts.books, scale, int(copies))
         new = np.flatnonzero(alive[self.count :]) + self.count
-        x = represented(vectors[new], self.metric, made.scale, made.middle)
+        x = represented(vectors[new], self.metric, made.scale, made.middle, job)
         added = coded(x, new, made, job)
         job.report(0.5)
         kept = joined([taken_out(parts, alive), *added])

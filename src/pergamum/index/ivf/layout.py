@@ -42,9 +42,10 @@ UNIT: Final = 4
 """Dimensions of a centroid that lie side by side in a tile."""
 NUMBERS: Final = 3 * 4
 """Bytes of a slot in its block beside its codes: gain, shift, slot."""
+MOST_GAIN: Final = 4.0
+"""Gains are cut off here: a vector whose codes point elsewhere has no estimate worth stretching."""
 FARTHEST: Final = 1e15
 """Numbers of queries, and of vectors that come later, are cut off here, in units of the scale: squares stay finite."""
-_AT_ONCE: Final = 4_096
 
 
 class Partitions(NamedTuple):
@@ -158,19 +159,16 @@ def numbers_of(partitions: Partitions) -> tuple[Floats, Floats, Slots]:
     return gains.view(np.float32), shifts.view(np.float32), slots.view(np.int32)
 
 
-def represented(vectors: Matrix, metric: Metric, scale: float, middle: Floats | None = None) -> Floats:
-    """Return x of each row, padded with zeros to whole codes, as f4 (n, 2 m); without `middle` it stays in.
+def represent(vectors: Matrix, metric: Metric, scale: float, middle: Floats | None, x: Floats) -> None:
+    """Fill `x`, f4 (n, 2 m) and zero, with what stands for each row; without `middle` it stays in.
 
     REQUIRES, without `middle`: `scale` is that of these vectors.
     """
-    padded = np.zeros((len(vectors), WIDTH * codes_of(vectors.shape[1])), np.float32)
-    for start in range(0, len(vectors), _AT_ONCE):
-        wide = np.asarray(vectors[start : start + _AT_ONCE], dtype=np.float64)
-        wide = wide / (np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, None] if metric is Metric.COSINE else scale)
-        if middle is not None:
-            wide = np.clip(wide, -FARTHEST, FARTHEST) - middle[: wide.shape[1]]
-        padded[start : start + _AT_ONCE, : wide.shape[1]] = wide
-    return padded
+    wide = np.asarray(vectors, dtype=np.float64)
+    wide = wide / (np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, None] if metric is Metric.COSINE else scale)
+    if middle is not None:
+        wide = np.clip(wide, -FARTHEST, FARTHEST) - middle[: wide.shape[1]]
+    x[:, : wide.shape[1]] = wide
 
 
 def scale_of(vectors: Matrix, metric: Metric) -> float:
